@@ -1,0 +1,90 @@
+"""JSON Canonicalization Scheme and the digests taken over it.
+
+Lives here: RFC 8785 (June 2020) serialisation and SHA-256 over it. Not here: RDF canonicalisation (`credentials/rdf`)
+and strict parsing (`encoding`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from datasigil.errors import MalformedError
+from datasigil.limits import INTEGER_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from datasigil.encoding import JsonValue
+
+_ENCODE = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+).encode
+
+
+def jcs(value: JsonValue) -> bytes:
+    """Return the RFC 8785 canonical bytes of a JSON value.
+
+    Integers are bounded by 2^53-1; floats and keys outside the Basic Multilingual Plane take the slower reference
+    implementation, everything else the standard library's encoder, whose output for them is the same bytes.
+
+    Raises:
+        MalformedError: NUMBER or ENCODING, when the value has no canonical form (RFC 8785 section 3.2.2).
+    """
+    try:
+        if _is_plain(value):
+            return _ENCODE(value).encode("utf-8")
+    except UnicodeEncodeError:
+        raise MalformedError("ENCODING", "a string holds a lone surrogate", expected="Unicode scalar values") from None
+    except RecursionError:
+        raise MalformedError("DEPTH", "the value is nested too deeply to serialise") from None
+    return _reference_jcs(value)
+
+
+def _is_plain(value: JsonValue) -> bool:
+    """Say whether the standard encoder and RFC 8785 agree on `value` (keys sort alike, no floats)."""
+    pending: list[Iterable[JsonValue]] = [(value,)]
+    while pending:
+        for item in pending.pop():
+            kind = type(item)
+            if kind is str or kind is bool or item is None:
+                continue
+            if kind is int:
+                _check_integer(item)
+            elif kind is dict:
+                # RFC 8785 sorts by UTF-16 code units; code point order differs only past U+D7FF.
+                for key in item:
+                    if type(key) is not str or (not key.isascii() and max(key) > "\ud7ff"):
+                        return False
+                pending.append(item.values())
+            elif kind is list or kind is tuple:
+                pending.append(item)
+            else:
+                return False
+    return True
+
+
+def _check_integer(value: int) -> None:
+    if not -INTEGER_MAX <= value <= INTEGER_MAX:
+        raise MalformedError("NUMBER", "an integer lies outside the I-JSON range", expected="at most 2^53-1")
+
+
+def _reference_jcs(value: JsonValue) -> bytes:
+    import rfc8785
+
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        code = "NUMBER" if isinstance(error, (rfc8785.FloatDomainError, rfc8785.IntegerDomainError)) else "ENCODING"
+        raise MalformedError(code, "the value has no canonical JSON form", found=type(error).__name__) from None
+
+
+def sha256_hex(data: bytes) -> str:
+    """Return the SHA-256 of `data` as 64 lower-case hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def document_digest(document: JsonValue) -> str:
+    """Return SHA-256 over the JCS form of a document, proofs included, as 64 lower-case hexadecimal digits."""
+    return sha256_hex(jcs(document))

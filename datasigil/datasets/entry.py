@@ -1,0 +1,153 @@
+"""Manifest values: one entry per file, the manifest, their canonical bytes and tree leaves.
+
+Here: the shape of manifest v1 and its bytes under RFC 8785 (JCS), written directly because every manifest of 100,000
+files passes through here twice; `tests` hold it against the general `canonical.jcs`.
+Not here: reading a manifest (`manifest_parser`), claims about it (`manifest`), the disk (`files`).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from json.encoder import encode_basestring
+from struct import Struct
+from typing import Any, Final, NamedTuple
+
+from datasigil.datasets.limits import CHUNK_BYTES
+from datasigil.datasets.paths import EVIDENCE_FOLDER
+from datasigil.merkle import leaf_hash, root_of
+
+FILE_LEAF: Final = b"datasigil/file/v1\0"
+CHUNK_LEAF: Final = b"datasigil/chunk/v1\0"
+MANIFEST_TYPE: Final = "DatasetManifest"
+FORMAT_VERSION: Final = 1
+BOTH_DIGESTS: Final = ("blake3", "sha256")
+SHA256_ONLY: Final = ("sha256",)
+_CHUNK = Struct(">QI")
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkTree:
+    """The Merkle root over a file's 16 MiB chunks; `root` is lowercase hex."""
+
+    count: int
+    root: str
+
+
+class ManifestEntry(NamedTuple):
+    """One file: relative path, size in bytes, lowercase hex digests of the whole file, chunk tree from 32 MiB on."""
+
+    path: str
+    size: int
+    sha256: str
+    blake3: str | None = None
+    chunks: ChunkTree | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Every file of a dataset version, sorted by path (UTF-8 bytes); values only, already known to be well formed."""
+
+    entries: tuple[ManifestEntry, ...]
+    digests: tuple[str, ...] = BOTH_DIGESTS
+    ignored: tuple[str, ...] = (EVIDENCE_FOLDER,)
+    chunk_size: int = CHUNK_BYTES
+    record_count: int | None = None
+
+    @property
+    def file_count(self) -> int:
+        """Number of files."""
+        return len(self.entries)
+
+    @cached_property
+    def byte_size(self) -> int:
+        """Sum of the sizes of all files, in bytes."""
+        return sum(entry.size for entry in self.entries)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the manifest's canonical bytes, lowercase hex."""
+        hasher = sha256()
+        for part in canonical_parts(self):
+            hasher.update(part)
+        return hasher.hexdigest()
+
+    @cached_property
+    def root(self) -> bytes:
+        """RFC 9162 root over the file leaves, 32 bytes."""
+        return root_of([entry_leaf(entry) for entry in self.entries])
+
+
+def entry_bytes(entry: ManifestEntry) -> bytes:
+    """Return the RFC 8785 bytes of one entry."""
+    return _entry_text(entry).encode("utf-8")
+
+
+def _entry_text(entry: ManifestEntry) -> str:
+    path, size, digest, other, chunks = entry
+    tree = f'"chunks":{{"count":{chunks.count},"root":"{chunks.root}"}},' if chunks else ""
+    second = f'"blake3":"{other}",' if other else ""
+    # encode_basestring escapes exactly what RFC 8785 section 3.2.2.2 escapes and leaves the rest as UTF-8.
+    return f'{{{second}{tree}"path":{encode_basestring(path)},"sha256":"{digest}","size":{size}}}'
+
+
+def entry_value(entry: ManifestEntry) -> dict[str, Any]:
+    """Return the entry as a JSON object."""
+    value: dict[str, Any] = {"path": entry.path, "size": entry.size, "sha256": entry.sha256}
+    if entry.blake3 is not None:
+        value["blake3"] = entry.blake3
+    if entry.chunks is not None:
+        value["chunks"] = {"count": entry.chunks.count, "root": entry.chunks.root}
+    return value
+
+
+def manifest_value(manifest: Manifest) -> dict[str, Any]:
+    """Return the manifest as a JSON object, such as a bundle embeds."""
+    value: dict[str, Any] = {
+        "type": MANIFEST_TYPE,
+        "formatVersion": FORMAT_VERSION,
+        "digests": list(manifest.digests),
+        "chunkSize": manifest.chunk_size,
+        "ignored": list(manifest.ignored),
+        "entries": [entry_value(entry) for entry in manifest.entries],
+    }
+    if manifest.record_count is not None:
+        value["recordCount"] = manifest.record_count
+    return value
+
+
+def entry_leaf(entry: ManifestEntry) -> bytes:
+    """Return the tree leaf of one file: RFC 9162 leaf hash of `datasigil/file/v1` NUL and the entry's JCS bytes."""
+    return leaf_hash(FILE_LEAF + entry_bytes(entry))
+
+
+def chunk_leaf(index: int, length: int, digest: bytes) -> bytes:
+    """Return the tree leaf of one chunk: index (u64), length (u32), both big endian, and the chunk's digest."""
+    return leaf_hash(CHUNK_LEAF + _CHUNK.pack(index, length) + digest)
+
+
+def chunk_tree(size: int, digests: Iterable[bytes]) -> ChunkTree:
+    """Build the chunk tree of a file of `size` bytes from the digests of its chunks, in order."""
+    leaves = [
+        chunk_leaf(index, min(CHUNK_BYTES, size - index * CHUNK_BYTES), digest) for index, digest in enumerate(digests)
+    ]
+    return ChunkTree(len(leaves), root_of(leaves).hex())
+
+
+def chunk_count(size: int) -> int:
+    """Return how many chunks a file of `size` bytes has."""
+    return -(-size // CHUNK_BYTES)
+
+
+def canonical_parts(manifest: Manifest) -> Iterator[bytes]:
+    """Yield the RFC 8785 bytes of `manifest` in pieces, so that a large one need not stand in memory twice."""
+    names = ",".join(f'"{name}"' for name in manifest.digests)
+    yield f'{{"chunkSize":{manifest.chunk_size},"digests":[{names}],"entries":['.encode()
+    step = 4096
+    for start in range(0, len(manifest.entries), step):
+        lead = "," if start else ""
+        yield (lead + ",".join(map(_entry_text, manifest.entries[start : start + step]))).encode("utf-8")
+    ignored = ",".join(encode_basestring(path) for path in manifest.ignored)
+    count = "" if manifest.record_count is None else f'"recordCount":{manifest.record_count},'
+    tail = f'],"formatVersion":{FORMAT_VERSION},"ignored":[{ignored}],{count}"type":"{MANIFEST_TYPE}"}}'
+    yield tail.encode("utf-8")

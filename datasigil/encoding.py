@@ -1,0 +1,403 @@
+"""Strict decoders: the only place where bytes from outside become values.
+
+Lives here: I-JSON (RFC 7493) with the bounds of `limits`, RFC 3339 instants, base64, base64url, base58btc, multibase and
+hexadecimal, each with one accepted spelling per value. Not here: what the values mean, and canonical output (`canonical`).
+
+One module, though past 400 lines: a reader who asks "what do you accept?" finds every answer here. Lenient standard
+decoders inside parsers are this field's recurring fault, so nothing else in the core calls `json.loads`, `base64.b64decode` or
+`datetime.fromisoformat`.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+from datasigil.errors import MalformedError
+from datasigil.limits import CREDENTIAL_MAX_BYTES, INTEGER_MAX, JSON_MAX_DEPTH, NUMBER_MAX_CHARACTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+# `Any` and not a recursive alias: parsed JSON is checked value by value by the field tables, not by the type checker.
+JsonValue: TypeAlias = Any
+JsonObject: TypeAlias = "dict[str, Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class JsonProfile:
+    """Which JSON a parser accepts beyond the common bounds."""
+
+    allow_null: bool
+    allow_floats: bool
+
+
+I_JSON = JsonProfile(allow_null=False, allow_floats=False)
+"""The datasigil profile: no null, no floats (decimals are strings)."""
+
+GENERIC = JsonProfile(allow_null=True, allow_floats=True)
+"""Any I-JSON document, for credentials of other profiles."""
+
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+
+def parse_json(data: bytes, *, max_bytes: int = CREDENTIAL_MAX_BYTES, profile: JsonProfile = I_JSON) -> JsonValue:
+    """Parse strict UTF-8 JSON of at most `max_bytes` bytes and 32 levels; does not check any schema.
+
+    Raises:
+        MalformedError: LIMIT, ENCODING, DEPTH, DUP_KEY, NUMBER, NULL or PARSE (RFC 7493 section 2, RFC 8259).
+    """
+    if len(data) > max_bytes:
+        raise MalformedError(
+            "LIMIT", "the document is too large", expected=f"at most {max_bytes} bytes", found=f"{len(data)} bytes"
+        )
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedError("ENCODING", "the document is not UTF-8", place=f"byte {error.start}") from None
+    if text.startswith("\ufeff"):
+        raise MalformedError("ENCODING", "the document starts with a byte order mark", expected="UTF-8 without BOM")
+    if "\x00" in text:
+        raise MalformedError("ENCODING", "the document holds NUL bytes", expected="UTF-8 text")
+    _check_depth(data)
+    return _load(text, profile)
+
+
+def _check_depth(data: bytes) -> None:
+    """Refuse deep nesting before the recursive parser sees it."""
+    # Without escapes every other piece between quotes lies outside strings. A backslash outside a string ends the parse there.
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    outside = b"".join(data.split(b'"')[::2])
+    brackets = outside.translate(_ONE_KIND, _NOT_BRACKETS)
+    for _ in range(JSON_MAX_DEPTH):
+        # Each pass takes the innermost level away; what is left over does not match, or is too deep.
+        inner, brackets = brackets, brackets.replace(b"[]", b"")
+        if len(inner) == len(brackets):
+            break
+    if brackets.count(b"[") > JSON_MAX_DEPTH or b"[]" in brackets:
+        raise MalformedError("DEPTH", "the document is nested too deeply", expected=f"at most {JSON_MAX_DEPTH} levels")
+
+
+def _load(text: str, profile: JsonProfile) -> JsonValue:
+    try:
+        value, end = _DECODERS[profile.allow_floats].raw_decode(text, _skip_space(text, 0))
+    except json.JSONDecodeError as error:
+        raise MalformedError(
+            "PARSE", f"not JSON: {error.msg}", place=f"line {error.lineno} column {error.colno}"
+        ) from None
+    except RecursionError:
+        raise MalformedError("DEPTH", "the document is nested too deeply") from None
+    if _skip_space(text, end) != len(text):
+        raise MalformedError("PARSE", "text follows the JSON value", place=f"character {end}")
+    # \ud800 escapes parse, and null may hide anywhere: both are looked for only when the text can hold them.
+    if not profile.allow_null and "null" in text:
+        _refuse_null(value, "")
+    if "\\u" in text:
+        _refuse_surrogates(value, "")
+    return value
+
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+def _skip_space(text: str, start: int) -> int:
+    match = _SPACE.match(text, start)
+    return match.end() if match else start
+
+
+def _object(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise MalformedError("DUP_KEY", "an object names one member twice", place=f"member {key!r}"[:200])
+            seen.add(key)
+    return result
+
+
+def _integer(token: str) -> int:
+    if len(token) > NUMBER_MAX_CHARACTERS:
+        raise MalformedError("NUMBER", "a number is too long", expected="an integer within 2^53-1")
+    if token == "-0":  # noqa: S105 - a number, not a password
+        raise MalformedError("NUMBER", "minus zero has no exact canonical form", expected="0")
+    value = int(token)
+    if not -INTEGER_MAX <= value <= INTEGER_MAX:
+        raise MalformedError(
+            "NUMBER", "an integer lies outside the I-JSON range", expected="within 2^53-1", found=token
+        )
+    return value
+
+
+def _no_float(token: str) -> NoReturn:
+    raise MalformedError(
+        "NUMBER",
+        "numbers with a fraction or exponent are not allowed",
+        found=token[:NUMBER_MAX_CHARACTERS],
+        expected="an integer, or the decimal as a string",
+    )
+
+
+def _float(token: str) -> float:
+    if len(token) > 2 * NUMBER_MAX_CHARACTERS:
+        raise MalformedError("NUMBER", "a number is too long", expected="a double")
+    value = float(token)
+    if value in (float("inf"), float("-inf")):
+        raise MalformedError("NUMBER", "a number overflows", found=token, expected="a finite double")
+    return value
+
+
+def _constant(token: str) -> NoReturn:
+    raise MalformedError("PARSE", "NaN and Infinity are not JSON", found=token)
+
+
+def _decoder(parse_float: Callable[[str], float]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_object, parse_int=_integer, parse_constant=_constant, parse_float=parse_float
+    )
+
+
+_DECODERS = {True: _decoder(_float), False: _decoder(_no_float)}
+
+
+def _refuse_null(value: JsonValue, place: str) -> None:
+    if value is None:
+        raise MalformedError("NULL", "null is not allowed", place=place or "/", expected="leave the member out")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _refuse_null(item, f"{place}/{pointer_token(key)}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _refuse_null(item, f"{place}/{index}")
+
+
+def _refuse_surrogates(value: JsonValue, place: str) -> None:
+    if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise MalformedError("ENCODING", "a string holds a lone surrogate", place=place or "/")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _refuse_surrogates(key, place)
+            _refuse_surrogates(item, f"{place}/{pointer_token(key)}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _refuse_surrogates(item, f"{place}/{index}")
+
+
+def pointer_token(key: str) -> str:
+    """Return `key` escaped for one step of a JSON pointer (RFC 6901 section 3), shortened to 100 characters."""
+    token = key.replace("~", "~0").replace("/", "~1")[:100]
+    return token.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+# RFC 3339 -----------------------------------------------------------------------------------------------------------
+
+_TIMESTAMP = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,24}))?(Z|[+-][0-9]{2}:[0-9]{2})\Z",
+    re.ASCII,
+)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Instant:
+    """A point in time, exact to any number of fraction digits: whole seconds since 1970 UTC, then the fraction's digits.
+
+    `fraction` has no trailing zeros, so comparing it as text compares it as a number.
+    """
+
+    seconds: int
+    fraction: str = ""
+
+    @classmethod
+    def parse(cls, text: JsonValue, *, place: str = "", any_offset: bool = False) -> Instant:
+        """Parse an RFC 3339 timestamp; only `Z` is accepted unless `any_offset` (xsd:dateTimeStamp).
+
+        Raises:
+            MalformedError: TIMESTAMP (RFC 3339 section 5.6; leap seconds are refused).
+        """
+        match = _TIMESTAMP.match(text) if isinstance(text, str) else None
+        if match is None or not (any_offset or match[8] == "Z"):
+            raise _bad_time(place, text)
+        try:
+            year, month, day = int(text[:4]), int(text[5:7]), int(text[8:10])
+            moment = datetime(year, month, day, int(text[11:13]), int(text[14:16]), int(text[17:19]), tzinfo=UTC)
+            if match[8] != "Z":
+                moment -= _offset(match[8])
+        except (ValueError, OverflowError):
+            raise _bad_time(place, text) from None
+        return cls((moment - _EPOCH) // timedelta(seconds=1), (match[7] or "").rstrip("0"))
+
+    @classmethod
+    def from_datetime(cls, moment: datetime) -> Instant:
+        """Return the instant of an aware datetime, microseconds kept.
+
+        Raises:
+            ValueError: for a naive datetime, which names no instant.
+        """
+        if moment.tzinfo is None:
+            raise ValueError("a naive datetime names no instant; pass one with tzinfo")
+        elapsed = moment - _EPOCH
+        seconds = elapsed // timedelta(seconds=1)
+        micro = (elapsed - timedelta(seconds=seconds)).microseconds
+        return cls(seconds, f"{micro:06d}".rstrip("0") if micro else "")
+
+    def datetime(self) -> datetime:
+        """Return the aware UTC datetime, truncated to microseconds."""
+        return _EPOCH + timedelta(seconds=self.seconds, microseconds=int(self.fraction[:6].ljust(6, "0") or "0"))
+
+    def plus(self, seconds: int) -> Instant:
+        """Return the instant that lies `seconds` later."""
+        return Instant(self.seconds + seconds, self.fraction)
+
+    def __str__(self) -> str:
+        whole = (_EPOCH + timedelta(seconds=self.seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+        # strftime does not pad years below 1000 on every platform.
+        return f"{whole.rjust(19, '0')}{'.' + self.fraction if self.fraction else ''}Z"
+
+
+def _offset(text: str) -> timedelta:
+    hours, minutes = int(text[1:3]), int(text[4:6])
+    if hours > 23 or minutes > 59:
+        raise ValueError(text)
+    shift = timedelta(hours=hours, minutes=minutes)
+    return -shift if text[0] == "-" else shift
+
+
+def _bad_time(place: str, text: object) -> MalformedError:
+    return MalformedError(
+        "TIMESTAMP",
+        "not an RFC 3339 time in UTC",
+        place=place,
+        expected="such as 2026-11-02T09:30:00Z",
+        found=str(text)[:60],
+    )
+
+
+def parse_date(text: JsonValue, *, place: str = "") -> str:
+    """Return a full-date of RFC 3339 that names a real day.
+
+    Raises:
+        MalformedError: DATE (RFC 3339 section 5.6).
+    """
+    try:
+        if not isinstance(text, str) or not _DATE.match(text):
+            raise ValueError
+        datetime(int(text[:4]), int(text[5:7]), int(text[8:10]))  # noqa: DTZ001 - only the calendar is checked
+    except ValueError:
+        raise MalformedError(
+            "DATE", "not a calendar date", place=place, expected="YYYY-MM-DD", found=str(text)[:60]
+        ) from None
+    return str(text)
+
+
+# Binary to text -----------------------------------------------------------------------------------------------------
+
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BASE58_VALUE: Mapping[str, int] = {character: value for value, character in enumerate(_BASE58)}
+_BASE58_MAX_CHARACTERS = 1024
+_HEX_DIGEST = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z", re.ASCII)
+
+
+def hex_digest(text: JsonValue, *, place: str = "") -> bytes:
+    """Return the 32 bytes of a SHA-256 or BLAKE3 digest written as 64 lower-case hexadecimal digits.
+
+    Raises:
+        MalformedError: DIGEST.
+    """
+    if not isinstance(text, str) or not _HEX_DIGEST.match(text):
+        raise MalformedError(
+            "DIGEST", "not a digest", place=place, expected="64 lower-case hexadecimal digits", found=str(text)[:80]
+        )
+    return bytes.fromhex(text)
+
+
+def b64_encode(data: bytes) -> str:
+    """Return standard padded base64 (RFC 4648 section 4)."""
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
+
+
+def b64_decode(text: str, *, place: str = "") -> bytes:
+    """Return the bytes of standard padded base64 in its one canonical spelling.
+
+    Raises:
+        MalformedError: ENCODING, for junk, missing padding or stray bits (RFC 4648 sections 3.2, 3.3, 3.5).
+    """
+    try:
+        data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError, ValueError):
+        raise MalformedError("ENCODING", "not base64", place=place, expected="padded base64") from None
+    if b64_encode(data) != text:
+        raise MalformedError("ENCODING", "base64 in a non-canonical spelling", place=place)
+    return data
+
+
+def b64url_encode(data: bytes) -> str:
+    """Return unpadded base64url (RFC 4648 section 5)."""
+    return b64_encode(data).rstrip("=").replace("+", "-").replace("/", "_")
+
+
+def b64url_decode(text: JsonValue, *, place: str = "") -> bytes:
+    """Return the bytes of unpadded base64url in its one canonical spelling.
+
+    Raises:
+        MalformedError: ENCODING (RFC 4648 section 5).
+    """
+    if not isinstance(text, str) or not _BASE64URL.match(text):
+        raise MalformedError("ENCODING", "not base64url", place=place, expected="unpadded base64url")
+    padded = text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4)
+    return b64_decode(padded, place=place)
+
+
+def base58_encode(data: bytes) -> str:
+    """Return base58btc text (draft-msporny-base58-03)."""
+    zeros = len(data) - len(data.lstrip(b"\x00"))
+    number = int.from_bytes(data, "big")
+    digits = []
+    while number:
+        number, rest = divmod(number, 58)
+        digits.append(_BASE58[rest])
+    return "1" * zeros + "".join(reversed(digits))
+
+
+def base58_decode(text: str, *, place: str = "") -> bytes:
+    """Return the bytes of base58btc text of at most 1,024 characters.
+
+    Raises:
+        MalformedError: ENCODING (draft-msporny-base58-03).
+    """
+    if len(text) > _BASE58_MAX_CHARACTERS:
+        raise MalformedError("ENCODING", "base58 text is too long", place=place)
+    number = 0
+    for character in text:
+        value = _BASE58_VALUE.get(character)
+        if value is None:
+            raise MalformedError("ENCODING", "not base58btc", place=place, found=repr(character))
+        number = number * 58 + value
+    zeros = len(text) - len(text.lstrip("1"))
+    return b"\x00" * zeros + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def multibase_decode(text: JsonValue, *, prefix: str = "z", place: str = "") -> bytes:
+    """Return the bytes of a multibase string whose base must be `prefix`: `z` (base58btc) or `u` (base64url).
+
+    Raises:
+        MalformedError: ENCODING (Controlled Identifiers 1.0 section 2.4).
+    """
+    if not isinstance(text, str) or not text.startswith(prefix):
+        raise MalformedError("ENCODING", "wrong multibase prefix", place=place, expected=prefix, found=str(text)[:1])
+    decode = base58_decode if prefix == "z" else b64url_decode
+    return decode(text[1:], place=place)
+
+
+def multibase_encode(data: bytes, *, prefix: str = "z") -> str:
+    """Return `data` as multibase text, base58btc (`z`) or base64url (`u`)."""
+    return prefix + (base58_encode(data) if prefix == "z" else b64url_encode(data))

@@ -1,0 +1,192 @@
+"""The gate's decision over several datasets: all of them VALID and whole, every root covered, or nothing.
+
+Here: `run_gate`. Not here: the verification plan (handed in), how the outcome is shown, what runs afterwards. There is
+no way to ask as of another time, and no way to pass with a part of a dataset.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from datasigil.bundle import sidecar_path
+from datasigil.datasets.entry import Manifest
+from datasigil.datasets.files import check_files
+from datasigil.datasets.finding import FileFailure, FilesFinding, Progress
+from datasigil.errors import DatasigilError
+from datasigil.gate.coverage import find_uncovered
+from datasigil.gate.gate_file import GateDataset, GateFile
+from datasigil.gate.snapshot import Snapshot, snapshot_files
+
+Decision = Literal["VALID", "INVALID", "INDETERMINATE"]
+
+
+class GateVerdict(Protocol):
+    """What the gate needs of a report (`report.Report` has it)."""
+
+    @property
+    def decision(self) -> str:
+        """VALID, INVALID or INDETERMINATE."""
+
+    @property
+    def scope(self) -> str:
+        """What was checked: `credential`, `part` or `all files`."""
+
+    @property
+    def headline(self) -> str:
+        """The report in one sentence."""
+
+
+FilesCheck = Callable[[Manifest], FilesFinding]
+"""Step 9 of the plan for one dataset: compares (and copies) the files, given the manifest that the credential signs."""
+
+GateVerifier = Callable[[GateDataset, FilesCheck], GateVerdict]
+"""Reads the dataset's bundle, runs the whole plan as of now with the FilesCheck as its step 9, and returns the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """One dataset's report, its manifest if the plan came so far, and its snapshot if the whole gate is VALID."""
+
+    dataset: GateDataset
+    report: GateVerdict
+    decision: Decision
+    manifest: Manifest | None
+    snapshot: Snapshot | None
+
+
+@dataclass(frozen=True, slots=True)
+class GateOutcome:
+    """What the gate decided; VALID only if every dataset is VALID for all files and no file is uncovered."""
+
+    decision: Decision
+    headline: str
+    results: tuple[GateResult, ...]
+    uncovered: tuple[FileFailure, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 VALID, 1 INVALID, 3 INDETERMINATE."""
+        return {"VALID": 0, "INVALID": 1, "INDETERMINATE": 3}[self.decision]
+
+    def remove_snapshots(self) -> None:
+        """Delete every copy that belongs to this outcome."""
+        for result in self.results:
+            if result.snapshot is not None:
+                result.snapshot.remove()
+
+
+class _Files:
+    """The FilesCheck of one dataset, which remembers what came of it."""
+
+    def __init__(self, dataset: GateDataset, dest: Path | None, progress: Progress | None) -> None:
+        self._dataset = dataset
+        self._dest = dest
+        self._progress = progress
+        self.manifest: Manifest | None = None
+        self.finding: FilesFinding | None = None
+        self.snapshot: Snapshot | None = None
+        self.error: DatasigilError | None = None
+
+    def __call__(self, manifest: Manifest) -> FilesFinding:
+        self.manifest = manifest
+        try:
+            if self._dest is None:
+                self.finding = check_files(self._dataset.data, manifest, digest="all", progress=self._progress)
+            else:
+                self.finding, self.snapshot = snapshot_files(
+                    manifest, self._dataset.data, self._dest, progress=self._progress
+                )
+        except DatasigilError as error:
+            self.error = error
+            raise
+        return self.finding
+
+    @property
+    def whole(self) -> bool:
+        """Whether all files were compared, agree, and (where a copy was asked for) were copied."""
+        found = self.finding
+        if found is None or not found.ok or found.scope != "all files":
+            return False
+        return self._dest is None or self.snapshot is not None
+
+
+def run_gate(
+    gate: GateFile, *, verify: GateVerifier, snapshots: Path | None = None, progress: Progress | None = None
+) -> GateOutcome:
+    """Verify every dataset of `gate` with all digests, then coverage of its roots; copies go below `snapshots` if given.
+
+    Unless the outcome is VALID no copy is left. A report that says VALID for less than all files, or without having
+    compared them here, is refused.
+
+    Raises: DatasigilError when files or disk make a decision impossible (DATA_FOLDER, DISK_FULL, SNAPSHOT_EXISTS, …).
+    """
+    results: list[GateResult] = []
+    kept = False
+    try:
+        for number, dataset in enumerate(gate.datasets):
+            dest = None if snapshots is None else snapshots / _folder_name(number, dataset.data)
+            results.append(_verify(dataset, verify, _Files(dataset, dest, progress)))
+        outcome = _decide(gate, tuple(results))
+        kept = outcome.decision == "VALID"
+    finally:
+        if not kept:
+            for result in results:
+                if result.snapshot is not None:
+                    result.snapshot.remove()
+    return outcome
+
+
+def _verify(dataset: GateDataset, verify: GateVerifier, files: _Files) -> GateResult:
+    usable = False
+    try:
+        report = verify(dataset, files)
+        if files.error is not None:
+            raise files.error
+        decision: Decision = "INVALID"
+        if report.decision == "INDETERMINATE":
+            decision = "INDETERMINATE"
+        elif report.decision == "VALID" and report.scope == "all files" and files.whole:
+            decision, usable = "VALID", True
+    finally:
+        if not usable and files.snapshot is not None:
+            files.snapshot.remove()
+    return GateResult(dataset, report, decision, files.manifest, files.snapshot if usable else None)
+
+
+def _folder_name(number: int, data: Path) -> str:
+    return f"{number:04d}-{re.sub('[^A-Za-z0-9_-]+', '-', data.name)[:60].strip('-') or 'dataset'}"
+
+
+def _decide(gate: GateFile, results: tuple[GateResult, ...]) -> GateOutcome:
+    evidence = [path for dataset in gate.datasets for path in (dataset.bundle, sidecar_path(dataset.bundle))]
+    if gate.path is not None:
+        evidence.append(gate.path)
+    # A dataset that was refused for one file still accounts for its others: the refusal stands in its own report.
+    named = [(result.dataset.data, result.manifest) for result in results if result.manifest is not None]
+    uncovered = find_uncovered(gate.roots, named, evidence=evidence)
+    decisions = {result.decision for result in results}
+    if not results or uncovered or "INVALID" in decisions:
+        decision: Decision = "INVALID"
+    else:
+        decision = "INDETERMINATE" if "INDETERMINATE" in decisions else "VALID"
+    if decision != "VALID":  # their snapshots are about to be removed
+        results = tuple(GateResult(one.dataset, one.report, one.decision, one.manifest, None) for one in results)
+    return GateOutcome(decision, _headline(gate, decision, results, uncovered), results, uncovered)
+
+
+def _headline(
+    gate: GateFile, decision: Decision, results: tuple[GateResult, ...], uncovered: tuple[FileFailure, ...]
+) -> str:
+    refused = sum(result.decision != "VALID" for result in results)
+    parts = [f"{len(results) - refused} of {len(results)} datasets VALID for all files"]
+    if uncovered:
+        parts.append(f"{len(uncovered)} files below the roots belong to no VALID dataset")
+    elif gate.roots:
+        parts.append("every file below the roots is covered")
+    else:
+        parts.append("no roots named, so other files were not looked for")
+    return f"{decision}: {'; '.join(parts)}"

@@ -1,0 +1,270 @@
+"""The model card as canonical JSON: every leaf is {value, source, assurance}, and every source can be checked.
+
+Here: the card's form, the requirements that only a person can meet, and the check of each leaf against the receipt, the
+credentials and the files it cites. Not here: Markdown (`readme`), the verdict over a folder (`model_folder`), building
+a card from a run (`training_worker/card`).
+
+Sections follow Mitchell et al. 2019 ("Model Cards for Model Reporting"); the legal places named beside human-only
+facts are those of Regulation (EU) 2024/1689 (OJ L, 12.7.2024), Annex IV. A card describes; it never claims compliance.
+
+Sources:
+    credential:sha256:HEX#/pointer   a value inside a credential with this document digest
+    run#/pointer                     a value the worker recorded in the receipt
+    eval#/pointer                    a value under the receipt's `evaluation`
+    file:sha256:HEX#key              `key: value` in the YAML front matter of a file with this digest
+    human:NAME                       a named person said so, through the recipe; recorded in the receipt's `provided`
+    human:                           nobody has said it yet
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from datasigil.canonical import document_digest, jcs, sha256_hex
+from datasigil.encoding import parse_json, pointer_token
+from datasigil.errors import MalformedError
+from datasigil.models.form import resolve_pointer
+
+if TYPE_CHECKING:
+    from datasigil.encoding import JsonValue
+
+CARD_TYPE = "ModelCard"
+CARD_FORMAT_VERSION = 1
+CARD_MAX_BYTES = 8 * 1024 * 1024
+
+ASSURANCES = ("computed", "declared", "attested", "not-provided")
+NOT_PROVIDED = "NOT PROVIDED - required by {}"
+
+# Facts that no machine can state: key, heading, and who asks for it. "EU 2024/1689" is the AI Act; places are Annex IV points.
+HUMAN_FACTS: tuple[tuple[str, str, str], ...] = (
+    ("provider", "Legal name, address and contact of the provider", "EU 2024/1689 Annex IV 1(a)"),
+    ("intendedPurpose", "Intended purpose and intended users", "EU 2024/1689 Annex IV 1(a)"),
+    ("outOfScopeUses", "Uses that are out of scope", "EU 2024/1689 Annex IV 3"),
+    ("dataSuitability", "Why this data suits the purpose", "EU 2024/1689 Annex IV 2(d)"),
+    ("designRationale", "Design choices, their rationale and trade-offs", "EU 2024/1689 Annex IV 2(b)"),
+    ("metricSuitability", "Why these metrics suit the purpose", "EU 2024/1689 Annex IV 4"),
+    ("foreseeableHarms", "Foreseeable unintended outcomes and their mitigation", "EU 2024/1689 Annex IV 3"),
+    ("privacyReasoning", "Memorisation and privacy risk of this training set", "EU 2024/1689 Annex IV 2(d)"),
+    ("humanOversight", "Human oversight measures", "EU 2024/1689 Annex IV 2(e)"),
+    ("monitoring", "Post-market monitoring plan", "EU 2024/1689 Annex IV 9"),
+    ("liability", "Who bears which risk, warranty and indemnity", "the parties' contract"),
+    ("expertReview", "Review by a named expert", "EU 2024/1689 Annex IV 2(g)"),
+)
+
+_LEAF_MEMBERS = frozenset({"value", "source", "assurance"})
+_CREDENTIAL = re.compile(r"credential:sha256:([0-9a-f]{64})#(.*)\Z", re.DOTALL)
+_FILE = re.compile(r"file:sha256:([0-9a-f]{64})#([A-Za-z0-9_-]{1,64})\Z", re.ASCII)
+_RECORDED = re.compile(r"(run|eval)#(.*)\Z", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One fact of a card: where it stands, what it says, where that comes from, and how sure that is."""
+
+    pointer: str
+    value: JsonValue
+    source: str
+    assurance: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """A card that has passed the closed parser; its leaves are *not* checked against evidence by that."""
+
+    document: Mapping[str, JsonValue]
+    digest: str  # SHA-256 of the canonical bytes, lower-case hexadecimal
+
+    def leaves(self) -> tuple[Leaf, ...]:
+        """Return every fact, in the order of the document's keys."""
+        return tuple(card_leaves(self.document["sections"], "/sections"))
+
+
+@dataclass(frozen=True, slots=True)
+class CardEvidence:
+    """What a card's sources may point into; everything here has been identified by digest by the caller."""
+
+    receipt: Mapping[str, JsonValue]
+    credentials: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)  # by document digest
+    files: Mapping[str, bytes] = field(default_factory=dict)  # by SHA-256
+
+
+@dataclass(frozen=True, slots=True)
+class LeafFinding:
+    """The outcome for one leaf: `outcome` is passed, failed or not_provided."""
+
+    leaf: Leaf
+    outcome: str
+    code: str = ""
+    message: str = ""
+    found: JsonValue = ""
+
+
+def parse_card(data: bytes) -> ModelCard:
+    """Parse `card.json`; checks its form, not its facts.
+
+    Raises:
+        MalformedError: the parser's codes, FORM for bytes that are not canonical, SCHEMA, or VERSION.
+    """
+    document = parse_json(data, max_bytes=CARD_MAX_BYTES)
+    check_card_form(document)
+    if jcs(document) != data:
+        raise MalformedError("FORM", "the card is not in its canonical form", expected="RFC 8785 bytes")
+    return ModelCard(document, sha256_hex(data))
+
+
+def card_bytes(document: Mapping[str, JsonValue]) -> bytes:
+    """Return the canonical bytes of a card after checking its form.
+
+    Raises:
+        MalformedError: as `parse_card`.
+    """
+    check_card_form(document)
+    return jcs(dict(document))
+
+
+def check_card_form(document: JsonValue) -> None:
+    """Check members, leaves, and that the status is `draft` exactly while human facts are missing.
+
+    Raises:
+        MalformedError: SCHEMA or VERSION, with a JSON pointer.
+    """
+    if not isinstance(document, dict) or document.get("type") != CARD_TYPE:
+        raise MalformedError("SCHEMA", "not a model card", place="/type", expected=CARD_TYPE)
+    if document.get("formatVersion") != CARD_FORMAT_VERSION:
+        raise MalformedError("VERSION", "an unknown card version", place="/formatVersion", expected="1")
+    members = {"type", "formatVersion", "status", "receiptDigest", "sections"}
+    if set(document) != members:
+        raise MalformedError("SCHEMA", "the card has other members", expected=", ".join(sorted(members)))
+    leaves = tuple(card_leaves(document["sections"], "/sections"))
+    if not leaves:
+        raise MalformedError("SCHEMA", "the card states nothing", place="/sections")
+    # A reviewer's credential over the digest releases a complete card; the card itself never says more than this.
+    status = "draft" if any(leaf.assurance == "not-provided" for leaf in leaves) else "complete"
+    if document["status"] != status:
+        raise MalformedError("SCHEMA", "the status does not follow from the facts", place="/status", expected=status)
+
+
+def card_leaves(value: JsonValue, place: str) -> Iterator[Leaf]:
+    """Yield the facts under `value`; every object is either a leaf or holds only objects and arrays of objects.
+
+    Raises:
+        MalformedError: SCHEMA, for a bare value, a half leaf or an unknown assurance.
+    """
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from card_leaves(item, f"{place}/{index}")
+    elif not isinstance(value, dict):
+        raise MalformedError("SCHEMA", "a fact without a source", place=place, expected="{value, source, assurance}")
+    elif _LEAF_MEMBERS & set(value):
+        if set(value) != _LEAF_MEMBERS or not isinstance(value["source"], str) or value["assurance"] not in ASSURANCES:
+            raise MalformedError("SCHEMA", "not a whole fact", place=place, expected="{value, source, assurance}")
+        yield Leaf(place, value["value"], value["source"], value["assurance"])
+    else:
+        for key in sorted(value):
+            yield from card_leaves(value[key], f"{place}/{pointer_token(key)}")
+
+
+def check_card(card: ModelCard, evidence: CardEvidence) -> tuple[LeafFinding, ...]:
+    """Compare every leaf with the source it cites; does not verify signatures or status of the cited credentials.
+
+    Only the assurance a source can carry is accepted: `computed` from run and eval, `declared` from people and files.
+    """
+    return tuple(_check_leaf(leaf, evidence) for leaf in card.leaves())
+
+
+def _check_leaf(leaf: Leaf, evidence: CardEvidence) -> LeafFinding:
+    if leaf.source == "human:" or leaf.assurance == "not-provided":
+        return _check_missing(leaf)
+    try:
+        found, allowed = _cited(leaf, evidence)
+    except MalformedError as error:
+        return LeafFinding(leaf, "failed", "CARD_SOURCE", f"the source cannot be followed: {error}")
+    if jcs(found) != jcs(leaf.value):
+        return LeafFinding(leaf, "failed", "CARD_VALUE", "the card says something else than its source", found)
+    if leaf.assurance not in allowed:
+        expected = " or ".join(allowed)
+        return LeafFinding(leaf, "failed", "CARD_ASSURANCE", f"this source supports only {expected}", found)
+    return LeafFinding(leaf, "passed")
+
+
+def _check_missing(leaf: Leaf) -> LeafFinding:
+    """Check that a fact nobody gave says so, in the words fixed for its place, and nothing more."""
+    demands = {f"/sections/people/{key}": NOT_PROVIDED.format(by) for key, _, by in HUMAN_FACTS}
+    if leaf.source != "human:" or leaf.assurance != "not-provided" or demands.get(leaf.pointer) != leaf.value:
+        return LeafFinding(leaf, "failed", "CARD_SOURCE", "a fact with no source", demands.get(leaf.pointer, ""))
+    return LeafFinding(leaf, "not_provided")
+
+
+def _cited(leaf: Leaf, evidence: CardEvidence) -> tuple[JsonValue, tuple[str, ...]]:
+    """Return the value the source names and the assurances that source can support."""
+    if match := _RECORDED.match(leaf.source):
+        root = evidence.receipt if match[1] == "run" else evidence.receipt["evaluation"]
+        return resolve_pointer(root, match[2]), ("computed",)
+    if match := _CREDENTIAL.match(leaf.source):
+        document = evidence.credentials.get(match[1])
+        if document is None or document_digest(dict(document)) != match[1]:
+            raise MalformedError("CARD_SOURCE", "no credential with this digest is at hand", found=match[1])
+        return resolve_pointer(document, match[2]), _credential_assurance(document, match[2])
+    if match := _FILE.match(leaf.source):
+        data = evidence.files.get(match[1])
+        if data is None or sha256_hex(data) != match[1]:
+            raise MalformedError("CARD_SOURCE", "no file with this digest is at hand", found=match[1])
+        return front_matter_value(data, match[2]), ("declared",)
+    if leaf.source.startswith("human:"):
+        return _said(leaf, evidence.receipt), ("declared",)
+    raise MalformedError("CARD_SOURCE", "an unknown kind of source", found=leaf.source[:100])
+
+
+def _credential_assurance(document: Mapping[str, JsonValue], pointer: str) -> tuple[str, ...]:
+    """Return the assurance that the nearest enclosing claim states; a claim that states none is the issuer's word."""
+    best = "declared"
+    value: JsonValue = document
+    for token in pointer.split("/")[1:]:
+        if not isinstance(value, dict):
+            break
+        value = value.get(token.replace("~1", "/").replace("~0", "~"))
+        if isinstance(value, dict) and value.get("assurance") in ASSURANCES:
+            best = value["assurance"]
+    return (best,)
+
+
+def _said(leaf: Leaf, receipt: Mapping[str, JsonValue]) -> JsonValue:
+    provided = receipt.get("provided")
+    if not isinstance(provided, dict) or leaf.source != f"human:{provided['by']}":
+        raise MalformedError("CARD_SOURCE", "the receipt records no such person", found=leaf.source[:100])
+    return resolve_pointer(provided["facts"], "/" + leaf.pointer.rsplit("/", 1)[-1])
+
+
+def front_matter_value(data: bytes, key: str) -> str:
+    """Return the scalar `key: value` in the YAML front matter of a Markdown file.
+
+    Raises:
+        MalformedError: FRONT_MATTER, when there is none, or the key is absent or occurs twice.
+    """
+    text = data.decode("utf-8", "replace")
+    block = re.match(r"---\r?\n(.*?)\r?\n---\r?\n", text, re.DOTALL)
+    lines = block[1].splitlines() if block else []
+    values = [line.partition(":")[2].strip() for line in lines if line.startswith(f"{key}:")]
+    if len(values) != 1 or not values[0]:
+        raise MalformedError("FRONT_MATTER", f"the front matter does not give one value for {key!r}")
+    return values[0]
+
+
+__all__ = [
+    "ASSURANCES",
+    "HUMAN_FACTS",
+    "NOT_PROVIDED",
+    "CardEvidence",
+    "Leaf",
+    "LeafFinding",
+    "ModelCard",
+    "card_bytes",
+    "card_leaves",
+    "check_card",
+    "check_card_form",
+    "front_matter_value",
+    "parse_card",
+]

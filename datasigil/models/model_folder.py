@@ -1,0 +1,330 @@
+"""One verdict over a run folder: receipt, artefacts, evidence, card, Markdown and the signed model credential hold together.
+
+Here: `check_model`, which `datasigil-verify card MODEL_DIR` and `datasigil-train card` show. Not here: reading disks (files are
+handed in as a manifest and a reader), fetching, retraining (`datasigil-train replay`).
+
+What VALID means: every file is the one the receipt names, every leaf of the card says what its source says, every cited
+credential is VALID under the reader's policy now, and the model credential is about exactly this receipt and card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from datasigil.bundle import MANIFEST_SUFFIX, SUFFIX, parse_bundle
+from datasigil.canonical import document_digest, sha256_hex
+from datasigil.credentials.types import parse_credential
+from datasigil.encoding import parse_json
+from datasigil.errors import DatasigilError, MalformedError
+from datasigil.models.card import CardEvidence, LeafFinding, ModelCard, check_card, parse_card
+from datasigil.models.examples import check_examples, parse_example_list
+from datasigil.models.readme import render_readme
+from datasigil.models.receipt import Receipt, parse_receipt
+from datasigil.verification import verify_bytes
+
+if TYPE_CHECKING:
+    from datasigil.datasets.entry import Manifest
+    from datasigil.report import Report
+    from datasigil.transparency.client_state import ClientState
+    from datasigil.trust.policy import TrustPolicy
+
+RECEIPT, CARD, README, EXAMPLES = "receipt.json", "card.json", "README.md", "examples.json"
+CREDENTIAL, BUNDLE, RECIPE, BASE_README = (
+    "model-credential.json",
+    "model.sigil.json",
+    "recipe.yaml",
+    "evidence/base-README.md",
+)
+FORMAT_VERSION = 1
+_VOUCHED_ELSEWHERE = frozenset({RECEIPT, CARD, README, CREDENTIAL, BUNDLE, RECIPE, BASE_README})
+_UNDECIDED = "undetermined"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check of a run folder; `outcome` is passed, failed or undetermined."""
+
+    name: str
+    outcome: str
+    code: str = ""
+    message: str = ""
+    place: str = ""
+
+    def document(self) -> dict[str, str]:
+        """Return the finding as JSON; empty members are left out."""
+        members = {
+            "name": self.name,
+            "outcome": self.outcome,
+            "code": self.code,
+            "message": self.message,
+            "place": self.place,
+        }
+        return {key: value for key, value in members.items() if value}
+
+
+@dataclass(frozen=True)
+class ModelFinding:
+    """Everything that was found in a run folder."""
+
+    findings: tuple[Finding, ...]
+    leaves: tuple[LeafFinding, ...] = ()
+    reports: Mapping[str, Report] = field(default_factory=dict)  # file name -> report on the evidence in it
+    receipt: Receipt | None = None
+    card: ModelCard | None = None
+
+    @property
+    def decision(self) -> str:
+        """VALID, INVALID or INDETERMINATE."""
+        outcomes = {finding.outcome for finding in self.findings} | {leaf.outcome for leaf in self.leaves}
+        if "failed" in outcomes or self.card is None:
+            return "INVALID"
+        return "INDETERMINATE" if _UNDECIDED in outcomes else "VALID"
+
+    @property
+    def exit_code(self) -> int:
+        """0 VALID, 1 INVALID, 3 INDETERMINATE."""
+        return {"VALID": 0, "INVALID": 1, "INDETERMINATE": 3}[self.decision]
+
+    @property
+    def headline(self) -> str:
+        """The result in one sentence."""
+        passed = sum(leaf.outcome == "passed" for leaf in self.leaves)
+        missing = sum(leaf.outcome == "not_provided" for leaf in self.leaves)
+        wrong = sum(leaf.outcome == "failed" for leaf in self.leaves)
+        bad = sum(finding.outcome == "failed" for finding in self.findings)
+        return (
+            f"{self.decision}: {passed} facts agree with their sources, {wrong} do not, {missing} not provided by people; "
+            f"{bad} of {len(self.findings)} checks of the folder failed"
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Return the result as versioned JSON."""
+        return {
+            "type": "ModelCardReport",
+            "formatVersion": FORMAT_VERSION,
+            "decision": self.decision,
+            "headline": self.headline,
+            "checks": [finding.document() for finding in self.findings],
+            "leaves": [_leaf_document(leaf) for leaf in self.leaves],
+            "reports": {name: report.to_json() for name, report in self.reports.items()},
+        }
+
+    def render(self) -> str:
+        """Return the result as text: the headline, every check, and every fact that does not hold."""
+        lines = [self.headline]
+        for finding in self.findings:
+            tail = f": {finding.message} [{finding.code}]" if finding.code else ""
+            lines.append(f"  {finding.outcome:13}{finding.name}{tail}")
+        for leaf in self.leaves:
+            if leaf.outcome == "failed":
+                lines.append(f"  failed       {leaf.leaf.pointer}: {leaf.message} [{leaf.code}]")
+                lines.append(f"               card: {leaf.leaf.value!r:.200}")
+                lines.append(f"               source {leaf.leaf.source}: {leaf.found!r:.200}")
+        return "\n".join("".join(one if one.isprintable() else "?" for one in line) for line in lines) + "\n"
+
+
+def _leaf_document(finding: LeafFinding) -> dict[str, Any]:
+    leaf = {"pointer": finding.leaf.pointer, "source": finding.leaf.source, "outcome": finding.outcome}
+    return leaf if not finding.code else {**leaf, "code": finding.code, "message": finding.message}
+
+
+Read = Callable[[str], bytes]
+"""Returns a file of the run folder whole; raises OSError or DatasigilError."""
+
+
+class _Folder:
+    """The checks of one folder, in order."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        read: Read,
+        policy: TrustPolicy | None,
+        at: datetime,
+        state: ClientState | None,
+        *,
+        offline: bool,
+    ) -> None:
+        self.digests = {entry.path: entry.sha256 for entry in manifest.entries}
+        self._read, self.policy, self.at, self.state, self.offline = read, policy, at, state, offline
+        self.findings: list[Finding] = []
+        self.reports: dict[str, Report] = {}
+
+    def read(self, name: str) -> bytes:
+        """Return a file whose bytes are those in the manifest of the folder."""
+        if name not in self.digests:
+            raise DatasigilError("FILE_MISSING", "the run folder lacks a file", place=name)
+        data = self._read(name)
+        if sha256_hex(data) != self.digests[name]:
+            raise DatasigilError("FILE_CHANGED", "the file changed while the folder was checked", place=name)
+        return data
+
+    def check(self, name: str, run: Callable[[], Any]) -> Any:
+        """Run one check and note its outcome; returns None when it failed."""
+        try:
+            result = run()
+        except DatasigilError as error:
+            self.findings.append(Finding(name, "failed", error.code, str(error), error.place))
+            return None
+        except OSError as error:
+            self.findings.append(Finding(name, "failed", "UNREADABLE", error.strerror or "cannot be read"))
+            return None
+        self.findings.append(Finding(name, "passed"))
+        return result
+
+    def artefacts(self, receipt: Receipt) -> None:
+        """Compare every produced file with the receipt, and refuse files that nothing vouches for."""
+        for path, digest in receipt.artefacts.items():
+            if self.digests.get(path) != digest:
+                raise DatasigilError(
+                    "FILE_DIGEST",
+                    "a file of the model is not the one in the receipt",
+                    place=path,
+                    expected=digest,
+                    found=self.digests.get(path, "no file"),
+                )
+        known = {*receipt.artefacts, *_VOUCHED_ELSEWHERE} | {
+            dataset["evidence"] for dataset in receipt.document["datasets"]
+        }
+        known |= {name.removesuffix(SUFFIX) + MANIFEST_SUFFIX for name in known if name.startswith("evidence/")}
+        for path in self.digests:
+            if path not in known:
+                raise DatasigilError("EXTRA_FILE", "nothing vouches for a file in the run folder", place=path)
+
+    def evidence(self, receipt: Receipt) -> dict[str, Mapping[str, Any]]:
+        """Return the cited credentials by digest, each being the one the receipt names."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for dataset in receipt.document["datasets"]:
+            name = dataset["evidence"]
+            if self.digests.get(name) != dataset["evidenceDigest"]:
+                raise DatasigilError("FILE_DIGEST", "the evidence is not the one the gate read", place=name)
+            credential = parse_bundle(self.read(name)).credential
+            if (
+                document_digest(credential) != dataset["credentialDigest"]
+                or credential.get("id") != dataset["credential"]
+            ):
+                raise DatasigilError(
+                    "OTHER_CREDENTIAL", "the evidence holds another credential than the receipt names", place=name
+                )
+            found[dataset["credentialDigest"]] = credential
+        return found
+
+    def check_verified(self, name: str, expect_type: str) -> None:
+        """Run the whole plan on a bundle in the folder and note its decision; a missing one was noted before."""
+        if name not in self.digests:
+            return
+        assert self.policy is not None
+        sidecar = name.removesuffix(SUFFIX) + MANIFEST_SUFFIX
+        report = verify_bytes(
+            self.read(name), policy=self.policy, at=self.at, offline=self.offline, state=self.state, expect_type=expect_type,
+            manifest=self.read(sidecar) if sidecar in self.digests else None,
+        ).report  # fmt: skip
+        self.reports[name] = report
+        outcome = {"VALID": "passed", "INVALID": "failed"}.get(report.decision, _UNDECIDED)
+        self.findings.append(
+            Finding(f"credential in {name}", outcome, report.code, "" if outcome == "passed" else report.headline, name)
+        )
+
+    def model_credential(self, receipt: Receipt, card: ModelCard) -> None:
+        """Check that the model credential is about this receipt, this card and these artefacts."""
+        document = parse_json(self.read(CREDENTIAL))
+        if BUNDLE in self.digests and parse_bundle(self.read(BUNDLE)).credential != document:
+            raise DatasigilError("OTHER_CREDENTIAL", "the bundle holds another model credential", place=BUNDLE)
+        subject = parse_credential(document).subject
+        expected = {
+            "receiptDigest": receipt.digest,
+            "cardDigest": card.digest,
+            "configDigest": receipt.document["recipe"]["digest"],
+            "examplesRoot": receipt.document["training"]["examplesRoot"],
+        }
+        for key, value in expected.items():
+            if subject.get(key) != value:
+                raise DatasigilError(
+                    "MODEL_BINDING",
+                    "the signed model credential is about another run",
+                    place=f"{CREDENTIAL}: {key}",
+                    expected=value,
+                    found=str(subject.get(key)),
+                )
+        weights = subject["weights"]
+        if (
+            weights["root"] != receipt.document["artefacts"]["root"]
+            or weights["sha256"] not in receipt.artefacts.values()
+        ):
+            raise DatasigilError(
+                "MODEL_BINDING", "the signed model credential names other weights", place=f"{CREDENTIAL}: weights"
+            )
+
+
+def check_model(
+    manifest: Manifest,
+    read: Read,
+    *,
+    at: datetime,
+    policy: TrustPolicy | None = None,
+    offline: bool = True,
+    state: ClientState | None = None,
+) -> ModelFinding:
+    """Check a run folder whose files `manifest` lists and `read` returns; bad content is a finding, never an exception.
+
+    Without `policy` the cited credentials are compared by digest and content alone, and nothing is said about signatures or
+    status. `at` is an aware UTC time.
+    """
+    folder = _Folder(manifest, read, policy, at, state, offline=offline)
+    receipt: Receipt | None = folder.check("receipt", lambda: parse_receipt(folder.read(RECEIPT)))
+    card: ModelCard | None = folder.check("card", lambda: parse_card(folder.read(CARD)))
+    if receipt is None or card is None:
+        return ModelFinding(tuple(folder.findings), (), folder.reports, receipt, card)
+    known = receipt
+    folder.check("card is about this receipt", lambda: _same(card, known))
+    folder.check("recipe in the receipt", lambda: _recipe(known))
+    folder.check("files of the model", lambda: folder.artefacts(known))
+    folder.check("examples", lambda: check_examples(known, parse_example_list(folder.read(EXAMPLES))))
+    credentials = folder.check("evidence", lambda: folder.evidence(known)) or {}
+    folder.check("README.md is the card", lambda: _rendered(folder, card))
+    files = {}
+    if BASE_README in folder.digests:
+        files[folder.digests[BASE_README]] = folder.read(BASE_README)
+    leaves = check_card(card, CardEvidence(known.document, credentials, files))
+    if policy is not None:
+        for dataset in known.document["datasets"]:
+            folder.check_verified(dataset["evidence"], "DatasetCredential")
+    if CREDENTIAL in folder.digests:
+        folder.check("model credential", lambda: folder.model_credential(known, card))
+        if policy is not None and BUNDLE in folder.digests:
+            folder.check_verified(BUNDLE, "ModelTrainingCredential")
+    return ModelFinding(tuple(folder.findings), leaves, folder.reports, receipt, card)
+
+
+def _same(card: ModelCard, receipt: Receipt) -> None:
+    if card.document["receiptDigest"] != receipt.digest:
+        raise MalformedError(
+            "CARD_RECEIPT",
+            "the card was made from another receipt",
+            expected=receipt.digest,
+            found=card.document["receiptDigest"],
+        )
+
+
+def _recipe(receipt: Receipt) -> None:
+    recipe = receipt.document["recipe"]
+    if document_digest(recipe["document"]) != recipe["digest"]:
+        raise MalformedError(
+            "RECIPE_DIGEST", "the recipe in the receipt does not have the digest beside it", expected=recipe["digest"]
+        )
+
+
+def _rendered(folder: _Folder, card: ModelCard) -> None:
+    if folder.read(README) != render_readme(card):
+        raise MalformedError(
+            "README",
+            "README.md says something else than the card",
+            place=README,
+            next_action="`datasigil-train card` renders it anew",
+        )
+
+
+__all__ = ["Finding", "ModelFinding", "check_model"]

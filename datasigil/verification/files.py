@@ -1,0 +1,172 @@
+"""Step 9: the manifest is the signed one, and the files are those of the manifest.
+
+Lives here: what a comparison of files means for the verdict. Not here: hashing (`datasets`), which the caller hands in as `data`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from datasigil.bundle import Bundle
+from datasigil.credentials.types import Credential
+from datasigil.datasets.entry import Manifest
+from datasigil.datasets.finding import FilesFinding
+from datasigil.datasets.manifest import ManifestClaim, parse_manifest, read_manifest, verify_manifest_claim
+from datasigil.datasets.paths import display_path
+from datasigil.errors import DatasigilError, ManifestMismatchError
+from datasigil.verification.findings import Findings, Situation
+
+DataCheck = Callable[[Manifest], FilesFinding]
+"""Compares a manifest with data that the caller knows how to reach."""
+
+FAILURES_SHOWN: Final = 20
+CREDENTIAL_SCOPE: Final = "credential"
+
+
+@dataclass(frozen=True)
+class FilesFound:
+    """The scope that the files give the verdict, and the manifest if it is the signed one."""
+
+    scope: str = CREDENTIAL_SCOPE
+    manifest: Manifest | None = None
+
+
+def check_files(
+    credential: Credential,
+    bundle: Bundle,
+    sidecar: bytes | None,
+    data: DataCheck | None,
+    situation: Situation,
+    findings: Findings,
+) -> FilesFound:
+    """Step 9. Without `data` the scope is the credential alone, and a manifest that is there must still be the signed one.
+
+    Raises:
+        DatasigilError: what `data` raises about the user's own folder (DATA_FOLDER and the like), which is no verdict.
+    """
+    if credential.type != "DatasetCredential":
+        if data is not None:
+            findings.failed(9, _no_dataset(credential.type))
+        else:
+            findings.not_required(9, "this credential is not about files")
+        return FilesFound()
+    try:
+        manifest = require_manifest(credential, bundle, sidecar)
+    except DatasigilError as error:
+        findings.failed(9, error, name="manifest")
+        return FilesFound()
+    if data is None:
+        findings.not_required(
+            9, "no files were looked at" + ("" if manifest is None else "; the manifest is the signed one")
+        )
+        return FilesFound(manifest=manifest)
+    if manifest is None:
+        findings.failed(9, _no_manifest(), name="manifest")
+        return FilesFound()
+    findings.passed(
+        9,
+        "the manifest is the signed one",
+        name="manifest",
+        found=f"{manifest.file_count} files, {manifest.byte_size} bytes",
+    )
+    return FilesFound(_compare(manifest, data, situation, findings), manifest)
+
+
+def require_manifest(credential: Credential, bundle: Bundle, sidecar: bytes | None) -> Manifest | None:
+    """Return the manifest that the credential signs, from the bundle or beside it; None when neither has one.
+
+    Raises:
+        ManifestMismatchError: MANIFEST_…, when it differs from the signed claim.
+        MalformedError: as `datasets.manifest.parse_manifest`.
+    """
+    if bundle.manifest is not None:
+        manifest = read_manifest(bundle.manifest)
+    elif sidecar is not None:
+        manifest = parse_manifest(sidecar)
+    else:
+        return None
+    verify_manifest_claim(manifest, ManifestClaim.from_subject(credential.subject))
+    return manifest
+
+
+def _compare(manifest: Manifest, data: DataCheck, situation: Situation, findings: Findings) -> str:
+    try:
+        finding = data(manifest)
+    except DatasigilError as error:
+        if error.code != "DIGEST_ABSENT":
+            raise
+        findings.failed(9, error)
+        return CREDENTIAL_SCOPE
+    for failure in finding.failures[:FAILURES_SHOWN]:
+        place = display_path(failure.path)
+        findings.failed(
+            9,
+            ManifestMismatchError(
+                failure.code, failure.message, place=place, expected=failure.expected, found=failure.found
+            ),
+        )
+    total = sum(finding.failure_counts.values())
+    if total > FAILURES_SHOWN:
+        counts = ", ".join(f"{code} {count}" for code, count in finding.failure_counts.items())
+        findings.failed(
+            9,
+            ManifestMismatchError(finding.failures[FAILURES_SHOWN].code, f"{total} files differ in all", found=counts),
+        )
+    if total == 0:
+        _conclude(finding, manifest, situation, findings)
+    if finding.ignored:
+        findings.warn(
+            "IGNORED_PATHS",
+            "not covered by the manifest, by its own words: " + ", ".join(map(display_path, finding.ignored)),
+        )
+    return finding.scope
+
+
+def _conclude(finding: FilesFinding, manifest: Manifest, situation: Situation, findings: Findings) -> None:
+    wanted = situation.policy.requirements.digest
+    whole = finding.scope == "all files"
+    if not finding.ok or (whole and (finding.files != manifest.file_count or finding.bytes != manifest.byte_size)):
+        findings.failed(
+            9,
+            ManifestMismatchError(
+                "FILE_MISSING",
+                "not every file of the manifest was found",
+                expected=f"{manifest.file_count} files",
+                found=f"{finding.files} files",
+            ),
+        )
+        return
+    if wanted and not finding.establishes(wanted):
+        findings.failed(
+            9,
+            ManifestMismatchError(
+                "DIGEST_NOT_ESTABLISHED", "your policy asks for a digest that was not computed over every file", expected=wanted,
+                found=", ".join(finding.digests), next_action=f"check again with --digest {wanted}",
+            ),
+        )  # fmt: skip
+        return
+    what = (
+        f"all {finding.files} files are the signed ones"
+        if whole
+        else f"{finding.files} of {manifest.file_count} files are the signed ones; {finding.missing} were not there"
+    )
+    findings.passed(9, what, found=f"{finding.bytes} bytes, by {', '.join(finding.digests)}")
+
+
+def _no_manifest() -> ManifestMismatchError:
+    return ManifestMismatchError(
+        "MANIFEST_MISSING", "there is no manifest to compare the files with", expected="a manifest in the bundle, or NAME.manifest.json beside it", found="none",
+        next_action="get the manifest from the publisher",
+    )  # fmt: skip
+
+
+def _no_dataset(type_name: str) -> ManifestMismatchError:
+    return ManifestMismatchError(
+        "EXPECTED_TYPE",
+        "files can only be checked against a DatasetCredential",
+        place="/type",
+        expected="DatasetCredential",
+        found=type_name,
+    )

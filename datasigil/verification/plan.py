@@ -1,0 +1,265 @@
+"""The plan: the eleven steps of DESIGN.md section 3, in their order, and what they add up to.
+
+Lives here: `verify` and `verify_bytes`, which read like the list. Not here: the steps (one module each), fetching (`client`), and
+credentials of other profiles (`foreign`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from datasigil.bundle import Bundle, is_bundle, parse_bundle
+from datasigil.credentials.contexts import PROFILE_CONTEXTS, context_bytes
+from datasigil.credentials.types import Credential, is_profile, parse_credential
+from datasigil.encoding import GENERIC, Instant, JsonObject, JsonValue, parse_json
+from datasigil.errors import DatasigilError, MalformedError
+from datasigil.limits import BUNDLE_MAX_BYTES, CREDENTIAL_MAX_BYTES
+from datasigil.report import INDETERMINATE, VALID, Report
+from datasigil.transparency.client_state import ClientState
+from datasigil.trust.rules import TrustPolicy
+from datasigil.verification.conclusion import conclude
+from datasigil.verification.files import CREDENTIAL_SCOPE, DataCheck, FilesFound, check_files
+from datasigil.verification.findings import Findings, Situation
+from datasigil.verification.issuer import SignedBy, check_issuer, check_period, check_proofs
+from datasigil.verification.lineage import Examined, Related, check_lineage
+from datasigil.verification.logged import Logged, check_log
+from datasigil.verification.requirements import check_requirements
+from datasigil.verification.status import StatusFound, check_status
+from datasigil.verification.verified import Opener, VerifiedDataset, VerifiedSubset, verified
+
+# Reason codes of the closed parser that belong to step 2; the others belong to step 3.
+_CONTEXT_CODES = frozenset({"CONTEXT", "KEYWORD", "UNKNOWN_PROPERTY", "DATA_LOSS"})
+# Errors of a refresh that are evidence against the log, and not merely evidence that could not be had.
+_DAMNING = frozenset({"SPLIT_VIEW", "CONSISTENCY", "STATUS_EQUIVOCATION"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The report, and the dataset when it is VALID now and files were checked: all of them, or a part."""
+
+    report: Report
+    dataset: VerifiedDataset | VerifiedSubset | None = None
+
+
+@dataclass
+class _Examination:
+    """What the steps of one run have established so far."""
+
+    findings: Findings
+    credential: Credential | None = None
+    signed: SignedBy | None = None
+    logged: Logged | None = None
+    status: StatusFound = field(default_factory=StatusFound)
+    files: FilesFound = field(default_factory=FilesFound)
+    parents: tuple[Report, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What the caller hands in beside the evidence."""
+
+    situation: Situation
+    data: DataCheck | None = None
+    manifest: bytes | None = None
+    expect_type: str | None = None
+    attestations: Sequence[Bundle] = ()
+    retrieval_errors: Sequence[DatasigilError] = ()
+
+
+def verify_bytes(
+    raw: bytes,
+    *,
+    policy: TrustPolicy,
+    at: datetime,
+    as_of: bool = False,
+    offline: bool = False,
+    data: DataCheck | None = None,
+    opener: Opener | None = None,
+    manifest: bytes | None = None,
+    state: ClientState | None = None,
+    expect_type: str | None = None,
+    attestations: Sequence[Bundle] = (),
+    retrieval_errors: Sequence[DatasigilError] = (),
+) -> Outcome:
+    """Run the plan on the bytes of a bundle or of a bare credential; bytes that are neither give an INVALID report.
+
+    Raises: as `verify`.
+    """
+    try:
+        evidence = read_evidence(raw)
+    except MalformedError as error:
+        situation = _situation(policy, at, state, as_of=as_of, offline=offline)
+        findings = Findings()
+        findings.failed(1, error)
+        _skip(findings, 2, "the document could not be read")
+        return Outcome(conclude(findings, situation, None, None, StatusFound(), FilesFound(), ()))
+    return verify(
+        evidence, policy=policy, at=at, as_of=as_of, offline=offline, data=data, opener=opener, manifest=manifest, state=state,
+        expect_type=expect_type, attestations=attestations, retrieval_errors=retrieval_errors,
+    )  # fmt: skip
+
+
+def read_evidence(raw: bytes) -> Bundle:
+    """Return the bundle that `raw` is, or one around the bare credential that it is.
+
+    Raises:
+        MalformedError: as `parse_bundle` and `parse_json`; LIMIT for a bare credential above 1 MiB.
+    """
+    try:
+        document = parse_json(raw, max_bytes=BUNDLE_MAX_BYTES)
+    except MalformedError as error:
+        document = _foreign_document(raw, error)
+    if is_bundle(document):
+        return parse_bundle(raw)
+    if len(raw) > CREDENTIAL_MAX_BYTES:
+        raise MalformedError(
+            "LIMIT",
+            "the credential is too large",
+            expected=f"at most {CREDENTIAL_MAX_BYTES} bytes",
+            found=f"{len(raw)} bytes",
+        )
+    if not isinstance(document, dict):
+        raise MalformedError("SCHEMA", "neither a bundle nor a credential", place="/", expected="a JSON object")
+    return Bundle(credential=document)
+
+
+def _foreign_document(raw: bytes, error: MalformedError) -> JsonValue:
+    """Return a credential of another profile, which may hold null and fractions; ours may not."""
+    if error.code not in ("NULL", "NUMBER"):
+        raise error
+    document = parse_json(raw, max_bytes=CREDENTIAL_MAX_BYTES, profile=GENERIC)
+    if not isinstance(document, dict) or is_bundle(document) or is_profile(document):
+        raise error
+    return document
+
+
+def verify(
+    evidence: Bundle,
+    *,
+    policy: TrustPolicy,
+    at: datetime,
+    as_of: bool = False,
+    offline: bool = False,
+    data: DataCheck | None = None,
+    opener: Opener | None = None,
+    manifest: bytes | None = None,
+    state: ClientState | None = None,
+    expect_type: str | None = None,
+    attestations: Sequence[Bundle] = (),
+    retrieval_errors: Sequence[DatasigilError] = (),
+) -> Outcome:
+    """Run the plan on parsed evidence at `at` (aware UTC); evidence that is bad in any way gives a report, not an exception.
+
+    `as_of` asks about `at` as a time in the past. `data` compares a manifest with files; without it the scope is the
+    credential. `opener` lets the result read those files. `manifest` is the sidecar's bytes. `attestations` are bundles of
+    audits, approvals, grants and lineage kept outside the evidence. `retrieval_errors` say what a refresh could not get.
+
+    Raises:
+        DatasigilError: CONTEXT_ALTERED (a damaged installation), and what `data` raises about the user's own folder.
+        ValueError: for a naive `at`.
+    """
+    situation = _situation(policy, at, state, as_of=as_of, offline=offline)
+    request = _Request(situation, data, manifest, expect_type, attestations, retrieval_errors)
+    found = _examine(evidence, request, None)
+    report = _report(found, situation)
+    if report.decision != VALID or as_of or data is None or found.credential is None or found.files.manifest is None:
+        return Outcome(report)
+    return Outcome(report, verified(found.credential, found.files.manifest, report, opener))
+
+
+def _examine(bundle: Bundle, request: _Request, related: Related | None) -> _Examination:
+    """The plan, step by step; a step that cannot run says so, and later ones still run where they can."""
+    situation, findings = request.situation, Findings()
+    found = _Examination(findings)
+    findings.passed(1, "read completely by the strict parser")
+    credential = _check_form(bundle.credential, request, findings)  # steps 2 and 3
+    if credential is None:
+        return found
+    found.credential = credential
+    related = related or _related(bundle, request)
+    rule = check_issuer(credential, situation, findings)  # step 4
+    found.signed = check_proofs(credential, bundle.issuer_keys, rule, situation, findings)  # step 5
+    check_period(credential, situation, findings)  # step 6
+    found.logged = check_log(credential, bundle.log, found.signed, situation, findings)  # step 7
+    found.status = check_status(
+        credential, bundle.status_lists, bundle.issuer_keys, found.logged, situation, findings
+    )  # step 8
+    _record_retrieval(request.retrieval_errors, findings)
+    found.files = check_files(credential, bundle, request.manifest, request.data, situation, findings)  # step 9
+    found.parents = check_lineage(credential, found.logged, related, situation, findings)  # step 10
+    check_requirements(credential, found.logged, related, situation, findings)  # step 11
+    return found
+
+
+def _check_form(document: JsonObject, request: _Request, findings: Findings) -> Credential | None:
+    """Steps 2 and 3: exactly the pinned contexts, no undefined term, and the closed schema of the type."""
+    for url in PROFILE_CONTEXTS:
+        context_bytes(url)  # a context file that was altered on disk stops everything
+    try:
+        credential = parse_credential(document)
+    except MalformedError as error:
+        if error.code == "NOT_DATASET_PROFILE":
+            from datasigil.verification.foreign import check_foreign
+
+            check_foreign(document, error, request.situation, findings)
+        elif error.code in _CONTEXT_CODES:
+            findings.failed(2, error)
+            _skip(findings, 3, "its terms are not all defined")
+        else:
+            if document.get("@context") == PROFILE_CONTEXTS:
+                findings.passed(2, "exactly the two pinned contexts")
+            findings.failed(3, error)
+            _skip(findings, 4, "it does not follow its schema")
+        return None
+    findings.passed(2, "exactly the two pinned contexts, and no undefined term")
+    if request.expect_type is not None and credential.type != request.expect_type:
+        findings.failed(
+            3,
+            MalformedError(
+                "EXPECTED_TYPE",
+                "a credential of another type was asked for",
+                place="/type",
+                expected=request.expect_type,
+                found=credential.type,
+            ),
+        )
+    else:
+        findings.passed(3, f"follows the closed schema of {credential.type}")
+    return credential
+
+
+def _skip(findings: Findings, first: int, because: str) -> None:
+    for step in range(first, 12):
+        findings.not_checked(step, because)
+
+
+def _record_retrieval(errors: Iterable[DatasigilError], findings: Findings) -> None:
+    for error in errors:
+        step = 8 if error.code.startswith("STATUS_") else 7
+        (findings.failed if error.code in _DAMNING else findings.undetermined)(step, error, name="refresh")
+
+
+def _related(bundle: Bundle, request: _Request) -> Related:
+    def examine(other: Bundle, situation: Situation) -> Examined:
+        found = _examine(other, _Request(situation), related)
+        return Examined(_report(found, situation), found.credential, found.logged)
+
+    others = (one for parent in (*bundle.parents, *request.attestations) for one in parent.walk())
+    related = Related.of(others, examine)
+    return related
+
+
+def _report(found: _Examination, situation: Situation) -> Report:
+    return conclude(found.findings, situation, found.credential, found.logged, found.status, found.files, found.parents)
+
+
+def _situation(
+    policy: TrustPolicy, at: datetime, state: ClientState | None, *, as_of: bool, offline: bool
+) -> Situation:
+    time = at.astimezone(UTC) if at.tzinfo is not None else at
+    return Situation(policy, time, as_of, offline, state, Instant.from_datetime(time))
+
+
+__all__ = ["CREDENTIAL_SCOPE", "INDETERMINATE", "DataCheck", "Outcome", "read_evidence", "verify", "verify_bytes"]
