@@ -1,0 +1,1 @@
+"""`datasigil`: describe, sign, publish and revoke; search, lineage and impact at a registry."""

@@ -1,0 +1,425 @@
+"""The arguments of `datasigil`.
+
+Here: every command's options, help and example. Not here: what a command does; `run` names it as `module:function`, so that nothing
+of it is imported before it is wanted. Over 400 lines because it is one table: a user's whole command line, read in one place.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_PROGRAM = "datasigil"
+_WHAT = "a credential's id or digest, or a file with the credential or its bundle"
+SEARCH_LIMIT = 20
+SEARCH_LIMIT_MAX = 100  # what a registry answers at once
+VALID_DAYS_MAX = 36_500
+PUBLISH_SECONDS = 60
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line; wrong usage exits with 2, `--help` and `--version` with 0."""
+    return parser().parse_args(argv)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog=_PROGRAM,
+        description="Describe, hash, sign and publish a dataset; revoke it, and see whom that hits.",
+        epilog=_examples(
+            "datasigil init contracts/",
+            "datasigil key new --name me",
+            "datasigil login --registry https://registry.example --key me",
+            "datasigil issue contracts/ --description contracts.dataset.toml --key me -o credential.json",
+            "datasigil publish credential.json",
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=_version())
+    commands = top.add_subparsers(required=True, metavar=None, dest="command")
+    for add in (
+        _init,
+        _key,
+        _login,
+        _manifest,
+        _issue,
+        _publish,
+        _changes,
+        _status,
+        _search,
+        _lineage,
+        _impact,
+        _diff,
+        _observe,
+        _attest,
+        _grant,
+    ):
+        add(commands)
+    return top
+
+
+def _init(commands: Any) -> None:
+    one = _command(
+        commands, "init", "describing:run", "Describe a dataset: read what is there, ask what is not.",
+        "datasigil init contracts/",
+        "datasigil init contracts/ --yes --license CC-BY-4.0",
+        "datasigil init contracts/ --from croissant.json --from sheet.csv",
+        notes="Writes NAME.dataset.toml beside the folder, never into it. Asks at most eight questions; what nobody said stays unknown.",
+    )  # fmt: skip
+    one.add_argument("folder", metavar="DIR", help="the folder that holds the dataset")
+    one.add_argument(
+        "--from", dest="sources", metavar="FILE", action="append", default=[],
+        help="read this as well: Croissant, SPDX, a dataset card (.md), csv, tsv or xlsx; may be repeated",
+    )  # fmt: skip
+    one.add_argument("--yes", action="store_true", help="ask nothing")
+    one.add_argument("--force", action="store_true", help="write an existing description anew; the dataset's id stays")
+    one.add_argument("-o", "--output", metavar="FILE", help="where to write (default: DIR.dataset.toml)")
+    for flag, text in (
+        ("name", "what the dataset is called"),
+        ("publisher", "who publishes it"),
+        ("about", "in one or two sentences, what is in it"),
+        ("license", "an SPDX expression such as CC-BY-4.0, LicenseRef-YOURS, or unknown"),
+        ("issued", "when it was first published, YYYY-MM-DD"),
+        ("personal-data", "whether it says anything about living people: yes, no or unknown"),
+    ):
+        one.add_argument(f"--{flag}", metavar="TEXT", help=text)
+
+
+def _key(commands: Any) -> None:
+    group = _group(commands, "key", "Make and show signing keys.", "datasigil key new --name me")
+    one = _command(
+        group, "new", "keys:new", "Make a key, encrypted with a passphrase.",
+        "datasigil key new --name me",
+        notes="The passphrase is asked for, or read from the file that DATASIGIL_PASSPHRASE_FILE names.",
+    )  # fmt: skip
+    one.add_argument("--name", required=True, help="what you call it: letters, digits, dot, dash, underscore")
+    one.add_argument(
+        "--kind", choices=("ed25519", "p256", "p384"), default="ed25519", help="kind of key (default: ed25519)"
+    )
+    one = _command(
+        group, "show", "keys:show", "Show a key's DID and fingerprint, or list all keys; needs no passphrase.",
+        "datasigil key show me",
+    )  # fmt: skip
+    one.add_argument("name", metavar="NAME", nargs="?", help="the key (default: all)")
+
+
+def _login(commands: Any) -> None:
+    one = _command(
+        commands, "login", "logins:run", "Prove to a registry that you hold a key, and keep the token it grants.",
+        "datasigil login --registry https://registry.example --key me",
+        notes="Also stores the registry's log and your status lists, which `issue` signs into credentials.",
+    )  # fmt: skip
+    _registry_option(one)
+    _key_option(one)
+    one.add_argument("--name", help="what the registry calls you when it meets this key first")
+
+
+def _manifest(commands: Any) -> None:
+    one = _command(
+        commands, "manifest", "issuing:manifest", "Hash a folder and list its files; `issue` does it by itself.",
+        "datasigil manifest contracts/ -o contracts.manifest.json",
+    )  # fmt: skip
+    one.add_argument("folder", metavar="DIR", help="the folder that holds the dataset")
+    one.add_argument("-o", "--output", metavar="FILE", help="write the manifest here (default: show its figures only)")
+    _hash_options(one)
+
+
+def _issue(commands: Any) -> None:
+    one = _command(
+        commands, "issue", "issuing:issue", "Hash a dataset and sign a credential about it; nothing leaves the machine.",
+        "datasigil issue contracts/ --description contracts.dataset.toml --key me -o credential.json",
+        notes="Writes the credential and, beside it, the manifest. `publish` registers it.",
+    )  # fmt: skip
+    one.add_argument("folder", metavar="DIR", help="the folder that holds the dataset")
+    one.add_argument("--description", metavar="FILE", help="what `init` wrote (default: DIR.dataset.toml)")
+    one.add_argument("-o", "--output", metavar="FILE", help="where to write (default: DIR.credential.json here)")
+    _valid_option(one)
+    one.add_argument(
+        "--predecessor",
+        metavar="FILE",
+        help="the bundle, or credential with its manifest, of the version before this one",
+    )
+    _key_option(one)
+    _registry_option(one, "the registry it is for, if you are logged in to several", dev=False)
+    _hash_options(one)
+
+
+def _publish(commands: Any) -> None:
+    one = _command(
+        commands, "publish", "publishing:run", "Register a signed credential, wait for its log entry, write the bundle.",
+        "datasigil publish credential.json",
+        "datasigil publish credential.json --registry https://registry.example --public-manifest",
+        notes="Safe to repeat after any interruption: nothing is registered twice. File names stay private unless you say otherwise.",
+    )  # fmt: skip
+    one.add_argument("credential", metavar="CREDENTIAL", help="what `issue` wrote")
+    one.add_argument("--data", metavar="DIR", help="where the data lies now (default: where `issue` found it)")
+    one.add_argument("-o", "--output", metavar="FILE", help="where to write the bundle (default: DIR.sigil.json)")
+    one.add_argument("--public-manifest", action="store_true", help="let the registry show the list of files")
+    one.add_argument(
+        "--timeout", metavar="SECONDS", type=_number(0, 86_400), default=PUBLISH_SECONDS,
+        help=f"how long to go on trying while the registry is away (default: {PUBLISH_SECONDS})",
+    )  # fmt: skip
+    _registry_option(one)
+
+
+def _changes(commands: Any) -> None:
+    for name, text, reason, notes in (
+        ("revoke", "Revoke a credential, for ever.", "a contributor withdrew consent", "A revocation cannot be taken back."),
+        ("suspend", "Suspend a credential until `resume`.", "a complaint is looked into", ""),
+        ("resume", "Lift a suspension.", "the complaint was unfounded", ""),
+    ):  # fmt: skip
+        one = _command(
+            commands, name, "status:change", text,
+            f'datasigil {name} urn:uuid:6f1e7c7e-32a6-4b8e-9e8b-0f4f6f1d2a51 --reason "{reason}"', notes=notes,
+        )  # fmt: skip
+        one.add_argument("what", metavar="ID", help=_WHAT)
+        one.add_argument("--reason", metavar="TEXT", required=True, help="why; it is published")
+        _key_option(one)
+        _registry_option(one)
+
+
+def _status(commands: Any) -> None:
+    one = _command(
+        commands, "status", "status:status", "Show whether a credential is active, suspended or revoked.",
+        "datasigil status urn:uuid:6f1e7c7e-32a6-4b8e-9e8b-0f4f6f1d2a51",
+        notes="Exit code: 0 active, 1 suspended or revoked.",
+    )  # fmt: skip
+    one.add_argument("what", metavar="ID", help=_WHAT)
+    _registry_option(one)
+
+
+def _search(commands: Any) -> None:
+    one = _command(
+        commands, "search", "asking:search", "Find registered credentials, newest first.",
+        "datasigil search contract clauses",
+        "datasigil search --license CC-BY-4.0 --status active",
+    )  # fmt: skip
+    one.add_argument("words", metavar="WORD", nargs="*", help="words that must all occur, each as the start of a word")
+    one.add_argument("--type", metavar="TYPE", help="DatasetCredential, ModelTrainingCredential and so on")
+    one.add_argument("--issuer", metavar="DID", help="only what this DID signed")
+    one.add_argument("--license", metavar="SPDX", help="only this licence expression")
+    one.add_argument("--status", choices=("active", "suspended", "revoked"), help="only this status")
+    one.add_argument(
+        "--limit", metavar="N", type=_number(1, SEARCH_LIMIT_MAX), default=SEARCH_LIMIT,
+        help=f"how many to show (default: {SEARCH_LIMIT}, at most {SEARCH_LIMIT_MAX})",
+    )  # fmt: skip
+    _registry_option(one)
+
+
+def _lineage(commands: Any) -> None:
+    one = _command(
+        commands, "lineage", "asking:lineage", "Show what a dataset or model was made from.",
+        "datasigil lineage urn:uuid:6f1e7c7e-32a6-4b8e-9e8b-0f4f6f1d2a51",
+        "datasigil lineage credential.json --dot | dot -Tsvg > lineage.svg",
+    )  # fmt: skip
+    one.add_argument("what", metavar="ID", help=_WHAT)
+    one.add_argument("--dot", action="store_true", help="write the graph for Graphviz")
+    _registry_option(one)
+
+
+def _impact(commands: Any) -> None:
+    one = _command(
+        commands, "impact", "asking:impact", "Name the datasets, models, audits and grants that rest on a credential.",
+        "datasigil impact urn:uuid:6f1e7c7e-32a6-4b8e-9e8b-0f4f6f1d2a51",
+        notes="Shows what names the credential directly, as far as it is registered.",
+    )  # fmt: skip
+    one.add_argument("what", metavar="ID", help=_WHAT)
+    _registry_option(one)
+
+
+def _diff(commands: Any) -> None:
+    one = _command(
+        commands, "diff", "comparing:run", "Show which files were added, removed and changed between two versions.",
+        "datasigil diff old.sigil.json contracts/",
+        notes="Exit code: 0 the same files, 1 different. A folder is hashed as it lies there.",
+    )  # fmt: skip
+    for name in ("old", "new"):
+        one.add_argument(
+            name, metavar=name.upper(), help="a manifest, a bundle, a credential with its manifest, or a folder"
+        )
+
+
+def _observe(commands: Any) -> None:
+    one = _command(
+        commands, "observe", "observing:run", "Sign what you saw of somebody else's dataset: its bytes, its licence text, its source.",
+        "datasigil observe downloads/leases --source https://data.example/leases --revision v2",
+        notes="The credential's role is observer: it is your word, never the publisher's. `publish` registers it.",
+    )  # fmt: skip
+    one.add_argument("folder", metavar="DIR", help="the folder as you obtained it")
+    one.add_argument("--source", metavar="URL", required=True, help="where you obtained it")
+    one.add_argument("--revision", metavar="TEXT", help="revision, tag or commit of the source (default: unknown)")
+    one.add_argument("--name", metavar="TEXT", help="what the dataset is called (default: what the folder says)")
+    one.add_argument("--version", metavar="TEXT", help="the version that you call it (default: 1)")
+    one.add_argument("--publisher", metavar="TEXT", help="who published it, as far as you know")
+    one.add_argument("--license", metavar="SPDX", help="its licence in your judgement (default: what the folder says)")
+    one.add_argument("-o", "--output", metavar="FILE", help="where to write (default: DIR.observation.json here)")
+    _valid_option(one)
+    _key_option(one)
+    _registry_option(one, "the registry it is for, if you are logged in to several", dev=False)
+    _hash_options(one)
+
+
+def _attest(commands: Any) -> None:
+    one = _command(
+        commands, "attest", "attesting:attest", "Sign an audit or an approval of a dataset.",
+        'datasigil attest urn:uuid:6f1e7c7e-32a6-4b8e-9e8b-0f4f6f1d2a51 --type audit --assessor "Example Audits" '
+        '--standard "ISO/IEC 5259-2:2024" --criterion completeness --method "random sample" --sample-size 200 --result met --evidence report.pdf',
+        'datasigil attest leases.sigil.json --type approval --assessor "Data steward" --use fine-tuning --valid-days 365',
+        notes="An audit names standard, criterion, method, result and evidence; an approval names its use and its end.",
+    )  # fmt: skip
+    one.add_argument("what", metavar="ID", help=_WHAT)
+    one.add_argument("--type", choices=("audit", "approval"), required=True, help="what kind of statement it is")
+    one.add_argument("--assessor", metavar="NAME", required=True, help="who assessed, a person or an organisation")
+    one.add_argument(
+        "--level", choices=("self", "commercial", "buyer", "membership", "unspecified", "3rdParty"),
+        help="how the assessor stands to the publisher (default: self for your own dataset, else unspecified)",
+    )  # fmt: skip
+    for flag, text in (
+        ("standard", "standard or regulation, with its date"),
+        ("criterion", "the criterion of it that was assessed"),
+        ("method", "how it was assessed"),
+        ("found", "what was found, such as a measured value"),
+        ("exclusions", "what was not looked at"),
+    ):
+        one.add_argument(f"--{flag}", metavar="TEXT", help=text)
+    one.add_argument("--sample-size", metavar="N", type=_number(0, 10**9 - 1), help="how many records were looked at")
+    one.add_argument("--result", choices=("met", "not-met"), help="whether the criterion is met")
+    one.add_argument(
+        "--evidence", metavar="FILE", action="append", default=[], help="a report, named by its digest; may be repeated"
+    )
+    one.add_argument(
+        "--use", metavar="PURPOSE", action="append", default=[], help="a use that is approved; may be repeated"
+    )
+    one.add_argument(
+        "--verdict", choices=("accepted", "accepted-with-conditions", "rejected"), default="accepted",
+        help="outcome of an approval (default: accepted)",
+    )  # fmt: skip
+    one.add_argument("--conditions", metavar="TEXT", help="conditions of an acceptance")
+    one.add_argument("-o", "--output", metavar="FILE", help="where to write (default: TYPE.credential.json here)")
+    _valid_option(one)
+    _key_option(one)
+    _registry_option(one)
+
+
+def _grant(commands: Any) -> None:
+    one = _command(
+        commands, "grant", "attesting:grant", "Sign a licence for a dataset to one grantee.",
+        "datasigil grant leases.sigil.json --to did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK --terms contract.pdf --valid-days 365",
+        notes="The terms stay with you; their digest is signed. Without --permit the grant is for training (ai-training).",
+    )  # fmt: skip
+    one.add_argument("what", metavar="ID", help=_WHAT)
+    one.add_argument("--to", metavar="DID", required=True, help="who is granted the licence")
+    one.add_argument("--terms", metavar="FILE", required=True, help="the full terms, signed by their digest")
+    one.add_argument("--terms-url", metavar="URL", help="where the full terms lie")
+    one.add_argument(
+        "--permit",
+        metavar="ACTION",
+        action="append",
+        default=[],
+        help="an ODRL action that is allowed; may be repeated",
+    )
+    one.add_argument(
+        "--forbid",
+        metavar="ACTION",
+        action="append",
+        default=[],
+        help="an ODRL action that is forbidden; may be repeated",
+    )
+    one.add_argument(
+        "--jurisdiction", metavar="CODE", action="append", default=[], help="where it holds, ISO 3166; may be repeated"
+    )
+    one.add_argument("--reference", metavar="TEXT", help="contract number or the like")
+    one.add_argument("-o", "--output", metavar="FILE", help="where to write (default: grant.credential.json here)")
+    _valid_option(one)
+    _key_option(one)
+    _registry_option(one)
+
+
+# Building blocks ----------------------------------------------------------------------------------------------------
+
+
+def _group(commands: Any, name: str, text: str, *examples: str) -> Any:
+    one = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=_examples(*examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    return one.add_subparsers(required=True, dest="subcommand")
+
+
+def _command(commands: Any, name: str, run: str, text: str, *examples: str, notes: str = "") -> argparse.ArgumentParser:
+    epilog = f"{notes}\n\n{_examples(*examples)}" if notes else _examples(*examples)
+    one: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    one.set_defaults(run=run)
+    one.add_argument("--json", action="store_true", help="write the result as JSON to standard output")
+    one.add_argument("-q", "--quiet", action="store_true", help="no talk and no progress")
+    one.add_argument("-v", "--verbose", action="store_true", help="more talk")
+    return one
+
+
+def _valid_option(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--valid-days", metavar="N", type=_number(1, VALID_DAYS_MAX), help="let it expire after N days (default: never)"
+    )
+
+
+def _key_option(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--key", metavar="NAME|FILE.pem", help="the key to sign with (default: the only one you have)")
+
+
+def _registry_option(
+    one: argparse.ArgumentParser, text: str = "the registry (default: the only one you are logged in to)", *, dev: bool = True
+) -> None:  # fmt: skip
+    one.add_argument("--registry", metavar="URL", help=f"{text}, or DATASIGIL_REGISTRY")
+    if dev:
+        one.add_argument(
+            "--dev", action="store_true", help="admit a registry on this machine without TLS (or DATASIGIL_DEV=1)"
+        )
+
+
+def _hash_options(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--digest",
+        choices=("both", "sha256"),
+        default="both",
+        help="SHA-256 and BLAKE3, or SHA-256 only (default: both)",
+    )
+    one.add_argument(
+        "--ignore", metavar="PATH", action="append", default=[],
+        help="leave this path out; it is named in the credential; may be repeated",
+    )  # fmt: skip
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, found {text[:40]!r}")
+        return int(text)
+
+    return read
+
+
+def _examples(*lines: str) -> str:
+    word = "example:" if len(lines) == 1 else "examples:"
+    return "\n".join([word, *(f"  {line}" for line in lines)])
+
+
+def _version() -> str:
+    from datasigil import __version__
+
+    return f"{_PROGRAM} {__version__}"

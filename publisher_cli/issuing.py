@@ -1,0 +1,269 @@
+"""`datasigil manifest` and `datasigil issue`: hash, describe, validate, sign; nothing leaves the machine.
+
+Here: putting a DatasetCredential together and writing it with its manifest beside it. Not here: hashing (`datasigil.datasets`), the
+vocabulary (`datasigil.credentials`), the registry (`publishing`).
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datasigil.bundle import read_file, sidecar_path
+from datasigil.canonical import jcs, sha256_hex
+from datasigil.credentials.types import Credential, parse_credential
+from datasigil.datasets.building import build_manifest
+from datasigil.datasets.entry import BOTH_DIGESTS, SHA256_ONLY, Manifest
+from datasigil.datasets.manifest import ManifestClaim, manifest_bytes, oms_root
+from datasigil.datasets.paths import EVIDENCE_FOLDER
+from datasigil.datasets.records import count_records
+from datasigil.encoding import JsonObject
+from datasigil.errors import DatasigilError, MalformedError
+from datasigil.limits import MIB
+from datasigil.transparency.durable import write_durably
+from publisher_cli import envelope, records
+from publisher_cli.comparing import compare, manifest_of
+from publisher_cli.description import beside, read_description
+from publisher_cli.keys import load_signer
+from publisher_cli.logins import find_login
+from publisher_cli.publishing import read_credential
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from datasigil.report.terminal import Console
+
+LICENSE_MAX_BYTES = 4 * MIB
+# Figures that stand in for those of a manifest while a description is looked at before the hashing.
+STAND_IN = ManifestClaim("0" * 64, "0" * 64, 1, 0, 16 * MIB, (EVIDENCE_FOLDER,))
+
+
+def manifest(given: Namespace, console: Console) -> int:
+    """Hash a folder and write its manifest, or its figures when no file was named."""
+    folder = dataset_folder(given.folder)
+    built = hash_folder(folder, given, console)
+    if given.output:
+        write_durably(Path(given.output), manifest_bytes(built))
+        console.say(f"wrote {given.output}")
+    figures = {
+        "type": "ManifestFigures",
+        "formatVersion": 1,
+        **ManifestClaim.of(built).to_subject(),
+        "digests": list(built.digests),
+    }
+    text = (
+        f"digest: {built.digest}\nroot:   {built.root.hex()}\nfiles:  {built.file_count}\nbytes:  {built.byte_size}\n"
+    )
+    console.result(figures, text)
+    return 0
+
+
+def issue(given: Namespace, console: Console) -> int:
+    """Hash the folder, sign a credential about it, and write both the credential and its manifest."""
+    folder = dataset_folder(given.folder)
+    output = envelope.output_path(given.output, f"{folder.absolute().name}.credential.json")
+    refuse_inside(output, folder)
+    described = Path(given.description) if given.description else beside(folder)
+    stated = _stated(described, folder)
+    before = _Predecessor(Path(given.predecessor), console) if given.predecessor else None
+    signer = load_signer(given.key)
+    login = find_login(given.registry, signer.controller)
+
+    def unsigned(claim: ManifestClaim, extra: dict[str, Any], index: int) -> JsonObject:
+        subject = {"type": "Dataset", "role": "publisher", "profile": "minimal", "issued": "unknown", **stated, **extra}
+        subject["manifest"] = {**claim.to_subject(), **extra.get("manifest", {})}
+        return envelope.unsigned(
+            "DatasetCredential", subject, issuer=signer.controller, login=login, now=datetime.now(UTC), days=given.valid_days, index=index
+        )  # fmt: skip
+
+    # The description is put to the parser before hours of hashing, with figures that stand in for the manifest's.
+    _check_description(unsigned(STAND_IN, {}, 0), described)
+    built = hash_folder(folder, given, console)
+    extra: dict[str, Any] = {"manifest": {"omsRoot": oms_root(built)}}
+    if before is not None:
+        extra["predecessor"] = before.reference(built, str(stated.get("id")), console)
+    document = unsigned(ManifestClaim.of(built), extra, envelope.draw_index(login))
+    credential = envelope.sign(document, signer, datetime.now(UTC))
+    return write_issued(credential, built, folder, output, given, console)
+
+
+class _Predecessor:
+    """The version before, read before the hashing so that a wrong file is named at once."""
+
+    def __init__(self, path: Path, console: Console) -> None:
+        self.credential = read_credential(path)
+        if self.credential.type != "DatasetCredential":
+            raise DatasigilError(
+                "USAGE", "the predecessor is no dataset", place=str(path), expected="DatasetCredential", found=self.credential.type
+            )  # fmt: skip
+        self.manifest = manifest_of(path, console)
+
+    def reference(self, built: Manifest, identity: str, console: Console) -> dict[str, Any]:
+        """Return the subject's member `predecessor`: whom it follows, and in how many files it differs."""
+        if self.credential.subject["id"] != identity:
+            console.say(
+                "the predecessor has another dataset id; if it is the same dataset, copy that id into the description"
+            )
+        added, removed, changed = compare(self.manifest, built)
+        return {
+            "credentialDigest": self.credential.digest,
+            "root": self.manifest.root.hex(),
+            "added": len(added),
+            "removed": len(removed),
+            "changed": len(changed),
+        }
+
+
+def dataset_folder(name: str) -> Path:
+    """Return the folder of a dataset.
+
+    Raises:
+        DatasigilError: DATA_FOLDER.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "nothing"
+        raise DatasigilError(
+            "DATA_FOLDER",
+            "a dataset is a folder",
+            place=name,
+            expected="a folder",
+            found=found,
+            next_action="name the folder that holds the files",
+        )
+    return folder
+
+
+def refuse_inside(output: Path, folder: Path) -> None:
+    """Refuse a credential inside the data: it would be one more file of it, which its own manifest cannot list.
+
+    Raises:
+        DatasigilError: USAGE.
+    """
+    target, root = output.absolute(), folder.resolve()
+    inside = target.parent.resolve() if target.parent.exists() else target.parent
+    if root in (inside, *inside.parents) and EVIDENCE_FOLDER.rstrip("/") not in inside.relative_to(root).parts[:1]:
+        raise DatasigilError(
+            "USAGE",
+            "the credential would lie inside the data that it describes",
+            place=str(output),
+            expected="a place outside",
+            next_action="choose another -o",
+        )
+
+
+def hash_folder(folder: Path, given: Namespace, console: Console, *, ignored: tuple[str, ...] = ()) -> Manifest:
+    """Return the manifest of a folder as it lies there, with progress, records counted where every file is a table.
+
+    Raises:
+        DatasigilError: as `build_manifest`.
+    """
+    meter = console.meter("hashing")
+    digests = SHA256_ONLY if given.digest == "sha256" else BOTH_DIGESTS
+    skipped = (*given.ignore, *ignored, EVIDENCE_FOLDER)
+    try:
+        built = build_manifest(folder, digests=digests, ignored=skipped, progress=meter)
+        count = count_records(folder, [entry.path for entry in built.entries])
+    finally:
+        if meter is not None:
+            meter.close()
+    if count is None:
+        return built
+    from dataclasses import replace
+
+    return replace(built, record_count=count)
+
+
+def write_issued(
+    credential: Credential, built: Manifest, folder: Path, output: Path, given: Namespace, console: Console
+) -> int:
+    """Write a dataset's credential and its manifest beside it, and show them; the manifest first, so that none lacks its own."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(sidecar_path(output), manifest_bytes(built))
+    write_durably(output, jcs(credential.document))
+    records.remember_issue(credential.digest, folder, given.key or "")
+    return _shown(credential, built, output, console)
+
+
+def _stated(path: Path, folder: Path) -> dict[str, Any]:
+    """Return what the description states, with the licence text's digest computed."""
+    stated = read_description(path)
+    stated.setdefault("license", {"expression": "unknown"})
+    licence = stated["license"]
+    if not isinstance(licence, dict):
+        raise DatasigilError(
+            "DESCRIPTION_FILE",
+            "license is a table",
+            place=f"{path}: license",
+            expected='[license] with expression = "CC-BY-4.0"',
+            next_action="correct the description",
+        )
+    licence.setdefault("assurance", "declared")
+    text = licence.get("textPath")
+    if isinstance(text, str):
+        licence["textDigest"] = _license_digest(folder, text, path)
+    return stated
+
+
+def _license_digest(folder: Path, name: str, description: Path) -> str:
+    from datasigil.datasets.paths import path_problem
+
+    problem = path_problem(name)
+    try:
+        if problem:
+            raise DatasigilError(
+                "DESCRIPTION_FILE",
+                f"license.textPath is refused: {problem}",
+                place=str(description),
+                found=name[:200],
+                expected="a path inside the dataset",
+                next_action="correct license.textPath in the description",
+            )
+        return sha256_hex(read_file(folder / name, LICENSE_MAX_BYTES))
+    except OSError as error:
+        raise DatasigilError(
+            "DESCRIPTION_FILE", f"the licence text cannot be read: {error.strerror}", place=str(folder / name), expected="the file that license.textPath names",
+            next_action="correct license.textPath in the description",
+        ) from None  # fmt: skip
+
+
+def _check_description(unsigned: JsonObject, described: Path) -> None:
+    """Put the whole credential to the parser and name the description's key where it refuses one.
+
+    Raises:
+        DatasigilError: DESCRIPTION_FILE.
+    """
+    try:
+        parse_credential(unsigned)
+    except MalformedError as error:
+        place = error.place.removeprefix("/credentialSubject/").replace("/", ".")
+        raise DatasigilError(
+            "DESCRIPTION_FILE", f"the description does not fit the vocabulary: {error.message}", place=f"{described}: {place}",
+            expected=error.expected, found=error.found, next_action="correct the description",
+        ) from None  # fmt: skip
+
+
+def _shown(credential: Credential, built: Manifest, output: Path, console: Console) -> int:
+    licence = credential.subject["license"]["expression"]
+    if licence == "unknown":
+        console.say("the licence is stated as unknown: most policies refuse such a dataset")
+    shown = {
+        "type": "IssuedCredential",
+        "formatVersion": 1,
+        "id": credential.id,
+        "digest": credential.digest,
+        "issuer": credential.issuer,
+        "path": str(output),
+        "manifestPath": str(sidecar_path(output)),
+        "manifest": dict(credential.subject["manifest"]),
+        "license": licence,
+    }
+    text = f"id:       {credential.id}\ndigest:   {credential.digest}\nfiles:    {built.file_count} ({built.byte_size} bytes)\nlicence:  {licence}\nwrote:    {output}\nand:      {sidecar_path(output)}\n"
+    console.result(shown, text)
+    console.say(f"signed on this machine; nothing has left it. Next: datasigil publish {os.fspath(output)}")
+    return 0
+
+
+__all__ = ["dataset_folder", "hash_folder", "issue", "manifest", "refuse_inside", "write_issued"]

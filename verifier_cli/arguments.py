@@ -1,0 +1,303 @@
+"""The arguments of `datasigil-verify`.
+
+Here: every command's options, help and example. Not here: what a command does; `run` names it as `module:function`, so that nothing
+of it is imported before it is wanted.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PROGRAM = "datasigil-verify"
+_DIGESTS = ("default", "sha256", "blake3", "all")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line; wrong usage exits with 2, `--help` and `--version` with 0.
+
+    What follows `--` after `exec` is another program's command line, kept as it is in `program`.
+    """
+    words = list(argv)
+    rest: list[str] = []
+    if words[:1] == ["exec"] and "--" in words:
+        at = words.index("--")
+        words, rest = words[:at], words[at + 1 :]
+    given = parser(words[0] if words else "").parse_args(words)
+    given.program = rest
+    return given
+
+
+def parser(wanted: str = "") -> argparse.ArgumentParser:
+    """Return the parser of the whole command line, or of the one command that is wanted: the others cost time to make."""
+    known = {
+        "check": _check, "gate": _gate, "exec": _exec, "fetch": _fetch, "refresh": _refresh, "inspect": _inspect, "trust": _trust, "policy": _policy,
+        "card": _card, "log": _log, "completion": _completion,
+    }  # fmt: skip
+    top = argparse.ArgumentParser(
+        prog=_PROGRAM,
+        description="Check what a dataset's credential says against its log, its status, its files and your own trust file.",
+        epilog=_examples(
+            "datasigil-verify check contracts.sigil.json --data contracts/ --offline",
+            "datasigil-verify check contracts/",
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=_version())
+    commands = top.add_subparsers(required=True, metavar=None, dest="command")
+    for add in (known[wanted],) if wanted in known else known.values():
+        add(commands)
+    return top
+
+
+def _check(commands: Any) -> None:
+    one = _command(
+        commands, "check", "check:run", "Check a bundle, a credential or a dataset's folder.",
+        "datasigil-verify check contracts.sigil.json --data contracts/",
+        "datasigil-verify check contracts/ --offline --json",
+        "datasigil-verify check contracts.sigil.json --at 2026-11-02T09:30:00Z",
+        notes="Exit code: 0 VALID, 1 INVALID, 2 wrong usage, 3 INDETERMINATE. A folder is checked with all its files.",
+    )  # fmt: skip
+    one.add_argument(
+        "evidence", metavar="BUNDLE|CREDENTIAL|DIR", help="an evidence bundle, a bare credential, or a dataset's folder"
+    )
+    one.add_argument(
+        "--data", metavar="DIR", help="folder with the dataset's files; without it only the credential is checked"
+    )
+    one.add_argument("--partial", action="store_true", help="the folder holds a part of the dataset")
+    one.add_argument(
+        "--digest",
+        choices=_DIGESTS,
+        metavar="DIGEST",
+        help="which digests to compute: sha256, blake3, all, or default (the cheapest that establishes the bytes)",
+    )
+    one.add_argument("--at", metavar="TIME", help="ask about this time (RFC 3339, UTC) instead of now")
+    _policy_option(one)
+    _digest_option(one)
+    _network_options(one)
+
+
+def _gate(commands: Any) -> None:
+    one = _command(
+        commands, "gate", "gating:run", "Refuse unless every dataset of a gate file is VALID, whole, and covers its roots.",
+        "datasigil-verify gate gate.toml",
+        notes="Exit code as for `check`. There is no option that skips a check, and none that asks about the past.",
+    )  # fmt: skip
+    one.add_argument("gate", metavar="GATE_FILE", help="the gate file, usually gate.toml")
+    _policy_option(one)
+    _digest_option(one)
+    _network_options(one)
+
+
+def _exec(commands: Any) -> None:
+    one = _command(
+        commands, "exec", "executing:run", "Run a program on verified copies of a gate file's datasets, or do not run it.",
+        "datasigil-verify exec gate.toml -- python train.py",
+        "datasigil-verify exec gate.toml --work /scratch -o receipt.json -- accelerate launch sft.py --epochs 3",
+        notes=(
+            "The program runs unchanged. It finds the read-only copies by environment: DATASIGIL_DATA_0, DATASIGIL_DATA_1 and so on, in the\n"
+            "order of the gate file; DATASIGIL_DATA for the first; DATASIGIL_DATASETS names a JSON file that lists them.\n"
+            "A receipt says which bytes were offered to it, not what it read of them.\n"
+            "Exit code: the program's own once it runs; before that, as for `gate`. --json writes a refusal as JSON."
+        ),
+    )  # fmt: skip
+    one.add_argument("gate", metavar="GATE_FILE", help="the gate file, usually gate.toml; then -- and the command")
+    one.add_argument(
+        "-o", "--output", metavar="FILE", help="where the receipt goes (default: offered-TIME.json in this folder)"
+    )
+    one.add_argument("--work", metavar="DIR", help="where the copies go (default: the system's temporary folder)")
+    _policy_option(one)
+    _digest_option(one)
+    _network_options(one)
+
+
+def _fetch(commands: Any) -> None:
+    one = _command(
+        commands, "fetch", "fetching:run", "Get a credential's evidence bundle from a registry.",
+        "datasigil-verify fetch https://registry.example/credentials/urn:uuid:… -o contracts.sigil.json",
+        "datasigil-verify fetch sha256:9f86d081… --registry https://registry.example",
+        notes="Fetching verifies nothing; `check` does.",
+    )  # fmt: skip
+    one.add_argument(
+        "what",
+        metavar="URL|ID|sha256:DIGEST",
+        help="a credential's address, its id, or the SHA-256 of something that it names",
+    )
+    one.add_argument(
+        "--registry", metavar="URL", help="the registry to ask, for an id or a digest (or DATASIGIL_REGISTRY)"
+    )
+    one.add_argument("-o", "--output", metavar="FILE", help="where to write (default: NAME.sigil.json in this folder)")
+    one.add_argument("--dev", action="store_true", help="admit a registry on this machine without TLS")
+
+
+def _refresh(commands: Any) -> None:
+    one = _command(
+        commands, "refresh", "refreshing:run", "Renew a bundle's status lists and log proof.",
+        "datasigil-verify refresh contracts.sigil.json",
+        notes="Nothing is fetched for a credential whose issuer or proof your trust file does not accept.",
+    )  # fmt: skip
+    one.add_argument("bundle", metavar="BUNDLE", help="the bundle to renew, in place unless -o says otherwise")
+    one.add_argument("-o", "--output", metavar="FILE", help="write the renewed bundle here instead")
+    _policy_option(one)
+    one.add_argument("--dev", action="store_true", help="admit a registry on this machine without TLS")
+
+
+def _inspect(commands: Any) -> None:
+    one = _command(
+        commands, "inspect", "inspecting:run", "Show what a file says, without checking any of it.",
+        "datasigil-verify inspect contracts.sigil.json",
+        notes="Reads bundles, credentials, manifests, status lists and checkpoints. A claim shown here is only a claim.",
+    )  # fmt: skip
+    one.add_argument("file", metavar="FILE", help="the file to look at")
+
+
+def _trust(commands: Any) -> None:
+    group = _group(commands, "trust", "Say whose word counts.", "datasigil-verify trust add contracts.sigil.json")
+    one = _command(
+        group, "add", "trusting:add", "Show who signed a bundle, then pin that issuer and its log in your trust file.",
+        "datasigil-verify trust add contracts.sigil.json",
+        "datasigil-verify trust add contracts.sigil.json --policy datasigil.toml --yes",
+        notes="Compare the fingerprint with the issuer over another channel first: nothing in a bundle vouches for itself.",
+    )  # fmt: skip
+    one.add_argument("bundle", metavar="BUNDLE", help="a bundle by the issuer to be trusted")
+    one.add_argument("--name", help="what you call the issuer (default: what it calls itself)")
+    one.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    one.add_argument(
+        "--role",
+        action="append",
+        default=[],
+        metavar="ROLE",
+        help="a role that you give the issuer beside the one it states, such as auditor (may be repeated)",
+    )
+    one.add_argument("--with-parents", action="store_true", help="pin the issuers of the datasets that it rests on too")
+    _network_options(one)
+    _policy_option(
+        one, "the trust file to add to (default: DATASIGIL_POLICY, else the one in your configuration folder)"
+    )
+
+
+def _policy(commands: Any) -> None:
+    group = _group(commands, "policy", "Start or explain a trust file.", "datasigil-verify policy explain")
+    one = _command(
+        group, "init", "policies:init", "Write a new trust file.",
+        "datasigil-verify policy init --profile law -o datasigil.toml",
+    )  # fmt: skip
+    one.add_argument(
+        "--profile",
+        choices=("none", "law", "finance", "health"),
+        default="none",
+        metavar="SECTOR",
+        help="what a sector asks of a dataset: law, finance, health, or none (the default)",
+    )
+    one.add_argument(
+        "-o", "--output", metavar="FILE", help="where to write (default: the trust file in your configuration folder)"
+    )
+    one = _command(
+        group,
+        "explain",
+        "policies:explain",
+        "Say in sentences what a trust file means.",
+        "datasigil-verify policy explain --policy datasigil.toml",
+    )
+    _policy_option(one)
+
+
+def _card(commands: Any) -> None:
+    one = _command(
+        commands, "card", "carding:run", "Check every fact that a model card cites.",
+        "datasigil-verify card run/",
+        notes="Exit code as for `check`.",
+    )  # fmt: skip
+    one.add_argument("folder", metavar="MODEL_DIR", help="the folder with the card, the receipt and the weights")
+    _policy_option(one)
+    _digest_option(one)
+    _network_options(one)
+
+
+def _log(commands: Any) -> None:
+    group = _group(
+        commands, "log", "Watch a transparency log.", "datasigil-verify log monitor https://registry.example/log"
+    )
+    one = _command(
+        group, "monitor", "monitoring:run", "Derive a log's tree from its entries and compare it with what it signed, now and before.",
+        "datasigil-verify log monitor https://registry.example/log",
+        notes="Run it again and again: it remembers the largest tree that it saw, and keeps both notes of a split view.",
+    )  # fmt: skip
+    one.add_argument("url", metavar="URL", help="the log's address")
+    one.add_argument(
+        "--key", metavar="VKEY", help="the log's verifier key, for a log that your trust file does not name"
+    )
+    one.add_argument("--issuer", metavar="DID", help="list the new entries by this issuer, such as yourself")
+    _policy_option(one)
+    one.add_argument("--dev", action="store_true", help="admit a log on this machine without TLS")
+
+
+def _completion(commands: Any) -> None:
+    one = _command(
+        commands, "completion", "completing:run", "Write a script that completes this command line in a shell.",
+        "datasigil-verify completion bash > ~/.local/share/bash-completion/completions/datasigil-verify",
+    )  # fmt: skip
+    one.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
+
+
+def _group(commands: Any, name: str, text: str, *examples: str) -> Any:
+    one = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=_examples(*examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    return one.add_subparsers(required=True, dest="subcommand")
+
+
+def _command(commands: Any, name: str, run: str, text: str, *examples: str, notes: str = "") -> argparse.ArgumentParser:
+    epilog = f"{notes}\n\n{_examples(*examples)}" if notes else _examples(*examples)
+    one: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    one.set_defaults(run=run)
+    one.add_argument("--json", action="store_true", help="write the result as JSON to standard output")
+    one.add_argument("-q", "--quiet", action="store_true", help="no talk and no progress")
+    one.add_argument("-v", "--verbose", action="store_true", help="more talk")
+    return one
+
+
+def _policy_option(one: argparse.ArgumentParser, text: str = "your trust file (or DATASIGIL_POLICY)") -> None:
+    one.add_argument("--policy", metavar="FILE", help=text)
+
+
+def _digest_option(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--policy-digest",
+        metavar="HEX",
+        help="refuse any other trust file, for pipelines (or DATASIGIL_POLICY_DIGEST)",
+    )
+
+
+def _network_options(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--offline", action="store_true", help="open no socket; decide on what is here")
+    one.add_argument(
+        "--dev", action="store_true", help="admit a registry on this machine without TLS (or DATASIGIL_DEV=1)"
+    )
+
+
+def _examples(*lines: str) -> str:
+    word = "example:" if len(lines) == 1 else "examples:"
+    return "\n".join([word, *(f"  {line}" for line in lines)])
+
+
+def _version() -> str:
+    from datasigil import __version__
+
+    return f"{_PROGRAM} {__version__}"

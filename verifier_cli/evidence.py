@@ -1,0 +1,186 @@
+"""Finding what a check rests on: the bundle or credential, its manifest, and the folder with the data.
+
+Here: paths and bytes. Not here: any verdict; a manifest found anywhere counts only because its digest is in the signed credential.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datasigil.bundle import DATASET_BUNDLE, parse_bundle, read_file, sidecar_path
+from datasigil.canonical import jcs
+from datasigil.errors import DatasigilError, MalformedError
+from datasigil.limits import BUNDLE_MAX_BYTES, MANIFEST_MAX_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from datasigil.bundle import Bundle
+    from datasigil.datasets.entry import Manifest
+    from datasigil.datasets.finding import FilesFinding, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The bytes that claim to be a bundle or a credential, where they lay, and the folder that goes with them."""
+
+    path: Path
+    data: bytes
+    folder: Path | None
+
+
+def find_evidence(target: str, data: str | None) -> Evidence:
+    """Return the evidence for what the user named: a file, or a folder with `.datasigil/bundle.sigil.json` in it.
+
+    Raises:
+        DatasigilError: NO_SUCH_PATH or UNREADABLE (wrong usage).
+        MalformedError: NO_CREDENTIAL, for a folder without evidence; LIMIT, for a file of more than 64 MiB.
+    """
+    if "://" in target:
+        raise DatasigilError(
+            "NO_SUCH_PATH", "only evidence on this machine is checked", place=target[:200],
+            next_action="`datasigil-verify fetch` gets a bundle from a registry; download the data with its own tool",
+        )  # fmt: skip
+    path, folder = Path(target), Path(data) if data is not None else None
+    if path.is_dir():
+        folder = folder or path
+        path = path / DATASET_BUNDLE
+        if not path.exists():
+            raise MalformedError(
+                "NO_CREDENTIAL", "this folder holds no credential", place=str(path), expected="an evidence bundle",
+                next_action="ask the publisher for one; `datasigil-verify fetch` gets it from a registry",
+            )  # fmt: skip
+    return Evidence(path, read_evidence(path), folder)
+
+
+def read_evidence(path: Path) -> bytes:
+    """Return the bytes of a file that claims to be a bundle or a credential.
+
+    Raises:
+        DatasigilError: NO_SUCH_PATH, UNREADABLE; MalformedError LIMIT, for more than 64 MiB.
+    """
+    return _read(path, BUNDLE_MAX_BYTES)
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
+    try:
+        return read_file(path, max_bytes)
+    except FileNotFoundError:
+        raise DatasigilError(
+            "NO_SUCH_PATH", "there is no such file or folder", place=str(path), expected="a bundle, a credential or a dataset's folder",
+            next_action="check the path",
+        ) from None  # fmt: skip
+    except OSError as error:
+        raise DatasigilError(
+            "UNREADABLE",
+            f"the file cannot be read: {error.strerror}",
+            place=str(path),
+            next_action="check its permissions",
+        ) from None
+
+
+def manifest_beside(path: Path) -> bytes | None:
+    """Return the bytes of the manifest beside a bundle or credential, or None when there is none.
+
+    Raises:
+        DatasigilError: UNREADABLE; MalformedError LIMIT.
+    """
+    sidecar = sidecar_path(path)
+    return _read(sidecar, MANIFEST_MAX_BYTES) if sidecar.is_file() else None
+
+
+@contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Let an error about what a file holds name the file, and say what to do with a damaged one."""
+    try:
+        yield
+    except MalformedError as error:
+        error.place = f"{path}: {error.place}" if error.place else str(path)
+        error.next_action = error.next_action or "get the file again from whoever gave it to you"
+        raise
+
+
+def claimed_manifest(bundle: Bundle) -> str:
+    """Return the manifest digest that the credential claims, or the empty string; nothing is checked here."""
+    subject = bundle.credential.get("credentialSubject")
+    claim = subject.get("manifest") if isinstance(subject, dict) else None
+    digest = claim.get("digest") if isinstance(claim, dict) else None
+    return digest if isinstance(digest, str) else ""
+
+
+def manifest_for(bundle: Bundle, evidence: Evidence) -> bytes | None:
+    """Return the manifest's bytes when the bundle embeds none: from beside it, or from the data's own `.datasigil/` folder.
+
+    Only bytes with the claimed digest are returned from the data's folder; those beside the bundle are returned as they are.
+    """
+    if bundle.manifest is not None:
+        return None
+    beside = manifest_beside(evidence.path)
+    if beside is not None or evidence.folder is None:
+        return beside
+    own = evidence.folder / DATASET_BUNDLE
+    claimed = claimed_manifest(bundle)
+    try:
+        candidates = [
+            jcs(found) if (found := parse_bundle(_read(own, BUNDLE_MAX_BYTES)).manifest) else None,
+            manifest_beside(own),
+        ]
+    except DatasigilError:
+        return None  # what lies in the data's folder is a convenience and no evidence
+    return next((one for one in candidates if one is not None and hashlib.sha256(one).hexdigest() == claimed), None)
+
+
+@dataclass(slots=True)
+class FolderCheck:
+    """Step 9 for a folder, handed to the plan, which calls it with the manifest that the credential signs."""
+
+    folder: Path
+    partial: bool
+    digest: str
+    progress: Progress | None
+
+    def __call__(self, manifest: Manifest) -> FilesFinding:
+        """Compare the folder with the manifest.
+
+        Raises:
+            DatasigilError: DATA_FOLDER, DIGEST_ABSENT or WORKER_LOST.
+        """
+        from datasigil.datasets.files import check_files
+
+        return check_files(self.folder, manifest, partial=self.partial, digest=self.digest, progress=self.progress)  # type: ignore[arg-type]  # argparse admits only the four choices
+
+
+def manifest_of_folder(folder: Path, bundle: Bundle, progress: Progress | None) -> bytes | None:
+    """Return the manifest made from the folder itself, for a bundle whose manifest is nowhere to be found.
+
+    If its digest is the signed one, every file is the stated one; if not, the plan says which figure differs, and cannot say which
+    file. Returns None when the credential claims no manifest that a folder could have.
+
+    Raises:
+        DatasigilError: as `build_manifest`.
+    """
+    from datasigil.datasets.files import build_manifest
+    from datasigil.datasets.manifest import ManifestClaim, manifest_bytes
+
+    try:
+        claim = ManifestClaim.from_subject(bundle.credential["credentialSubject"])
+    except (MalformedError, KeyError, TypeError, AttributeError):
+        return None
+    built = build_manifest(folder, ignored=claim.ignored, record_count=claim.record_count, progress=progress)
+    if built.digest == claim.digest:
+        return manifest_bytes(built)
+    plain = _sha256_only(built)
+    return manifest_bytes(plain if plain is not None and plain.digest == claim.digest else built)
+
+
+def _sha256_only(built: Manifest) -> Manifest | None:
+    """Return the manifest as `--digest sha256` would have written it; None when chunk trees stand in the way."""
+    from dataclasses import replace
+
+    if any(entry.chunks is not None for entry in built.entries):
+        return None
+    return replace(built, entries=tuple(entry._replace(blake3=None) for entry in built.entries), digests=("sha256",))

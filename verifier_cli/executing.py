@@ -1,0 +1,280 @@
+"""`datasigil-verify exec`: run a program, unchanged, on verified read-only copies of a gate file's datasets, or not at all.
+
+Here: the copies' place and end, the environment that names them, signals, the receipt of the bytes that were offered. Not here: the
+decision (`gating`), and what the program reads: the receipt says "offered" and claims no more.
+
+The receipt is written before the program starts and again when it has ended, so that a machine that dies in between leaves a receipt
+that says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from datasigil.canonical import document_digest, jcs
+from datasigil.encoding import Instant
+from datasigil.errors import DatasigilError
+from datasigil.report.terminal import INTERRUPTED
+from datasigil.transparency.durable import write_durably
+from verifier_cli import gating
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from types import FrameType
+
+    from datasigil.encoding import JsonObject
+    from datasigil.gate import GateOutcome, Snapshot
+    from datasigil.report import Report
+    from datasigil.report.terminal import Console
+
+RECEIPT_TYPE: Final = "OfferReceipt"
+FORMAT_VERSION: Final = 1
+CLAIM: Final = "These bytes were verified and offered to the program. What it read of them, and what else it read, this receipt does not say."
+_SIGNALED: Final = 128  # a shell's convention for a program that a signal ended
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One dataset as it was offered: the report on it and the verified copy."""
+
+    report: Report
+    snapshot: Snapshot
+    data: Path
+
+
+def run(given: Namespace, console: Console) -> int:
+    """Pass the gate, run the program, keep the receipt; the program's exit code once it has started, else the gate's."""
+    if not given.program:
+        raise DatasigilError(
+            "USAGE",
+            "there is no program to run",
+            expected="datasigil-verify exec GATE_FILE -- CMD…",
+            next_action="put -- and the command at the end",
+        )
+    program = _found(given.program[0])
+    gate, policy = gating.read(given)
+    verifier = gating.Verifier.of(given, policy)
+    receipt = _receipt_path(given.output, verifier.at)
+    folder = _new_folder(given.work)
+    try:
+        meter = console.meter("verifying")
+        try:
+            outcome = gating.decide(gate, verifier, snapshots=folder / "data", progress=meter)
+        finally:
+            if meter is not None:
+                meter.close()
+        if outcome.decision != "VALID":
+            gating.show(outcome, console)
+            return outcome.exit_code
+        offers = _offers(outcome, verifier)
+        console.say(f"{outcome.headline}; running {given.program[0]}")
+        return _run(program, given.program, offers, folder, receipt, verifier, console)
+    finally:
+        _remove(folder)
+
+
+def _found(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise DatasigilError(
+            "USAGE",
+            "there is no such program",
+            place=name[:200],
+            expected="a program on your PATH, or its path",
+            next_action="check the spelling",
+        )
+    return found
+
+
+def _receipt_path(flag: str | None, at: datetime) -> Path:
+    """Return where the receipt goes; nothing that lies there is overwritten.
+
+    Raises:
+        DatasigilError: EXISTS.
+    """
+    path = Path(flag) if flag else Path(f"offered-{at:%Y%m%dT%H%M%SZ}-{os.getpid()}.json")
+    if path.exists() or path.is_symlink():
+        raise DatasigilError(
+            "EXISTS", "something lies where the receipt should go", place=str(path), expected="a path that does not exist yet", next_action="name another with -o",
+        )  # fmt: skip
+    if not path.parent.is_dir():
+        raise DatasigilError(
+            "NO_SUCH_PATH",
+            "the receipt's folder does not exist",
+            place=str(path.parent),
+            next_action="make it, or name another with -o",
+        )
+    return path
+
+
+def _new_folder(work: str | None) -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="datasigil-exec-", dir=work))
+    except OSError as error:
+        raise DatasigilError(
+            "SNAPSHOT_FAILED", f"there is no place for the verified copies: {error.strerror}", place=str(work or tempfile.gettempdir()),
+            next_action="name a folder with --work",
+        ) from None  # fmt: skip
+
+
+def _offers(outcome: GateOutcome, verifier: gating.Verifier) -> list[Offer]:
+    offers = []
+    for result, (_, report) in zip(outcome.results, verifier.judged, strict=True):
+        if result.snapshot is None:
+            raise AssertionError("the gate is VALID and a copy is missing")
+        offers.append(Offer(report, result.snapshot, result.dataset.data))
+    return offers
+
+
+def _run(
+    program: str,
+    arguments: list[str],
+    offers: list[Offer],
+    folder: Path,
+    receipt: Path,
+    verifier: gating.Verifier,
+    console: Console,
+) -> int:
+    document = _receipt(arguments, offers, verifier)
+    _write(receipt, document)
+    index = folder / "datasets.json"
+    index.write_bytes(jcs(_index(offers)))
+    for offer in offers:
+        _chmod_folders(offer.snapshot.root, 0o500)
+    code = _wait([program, *arguments[1:]], {**os.environ, **_variables(offers, index)})
+    document |= {"state": "finished", "endedAt": str(Instant.from_datetime(datetime.now(UTC))), "exitCode": code}
+    _write(receipt, document)
+    console.say(f"the program ended with {code}; what it was offered: {receipt}")
+    return code
+
+
+def _variables(offers: list[Offer], index: Path) -> dict[str, str]:
+    """Return the environment that names the copies."""
+    named = {f"DATASIGIL_DATA_{number}": str(offer.snapshot.root) for number, offer in enumerate(offers)}
+    return {**named, "DATASIGIL_DATA": str(offers[0].snapshot.root), "DATASIGIL_DATASETS": str(index)}
+
+
+def _index(offers: list[Offer]) -> JsonObject:
+    entries = [{**_dataset(number, offer), "path": str(offer.snapshot.root)} for number, offer in enumerate(offers)]
+    return {"type": "OfferedDatasets", "formatVersion": 1, "datasets": entries}
+
+
+def _dataset(number: int, offer: Offer) -> JsonObject:
+    said = offer.report.credential
+    assert said is not None
+    return {
+        "variable": f"DATASIGIL_DATA_{number}", "name": said.name, "credential": said.id, "credentialDigest": said.digest, "issuer": said.issuer,
+        "license": said.license, "manifestDigest": offer.snapshot.manifest_digest, "manifestRoot": said.manifest_root, "files": offer.snapshot.files,
+        "bytes": offer.snapshot.bytes,
+    }  # fmt: skip
+
+
+def _receipt(arguments: list[str], offers: list[Offer], verifier: gating.Verifier) -> dict[str, Any]:
+    """Return the receipt; arguments may hold secrets, so that only their digest goes in."""
+    reports = [offer.report for offer in offers]
+    return {
+        "type": RECEIPT_TYPE,
+        "formatVersion": FORMAT_VERSION,
+        "claim": CLAIM,
+        "state": "running",
+        "startedAt": str(Instant.from_datetime(datetime.now(UTC))),
+        "program": arguments[0],
+        "argumentsDigest": document_digest({"arguments": arguments[1:]}),
+        "gate": {
+            "decision": "VALID",
+            "scope": "all files",
+            "mode": "now",
+            "time": str(Instant.from_datetime(verifier.at)),
+            "offline": verifier.offline,
+            "policyDigest": verifier.policy.digest,
+            "statusListDigests": sorted({digest for report in reports for digest in report.status_list_digests}),
+            "checkpointDigests": sorted({digest for report in reports for digest in report.checkpoint_digests}),
+        },
+        "datasets": [_dataset(number, offer) for number, offer in enumerate(offers)],
+    }
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    write_durably(path, jcs(document) + b"\n")
+
+
+def _wait(command: list[str], environment: dict[str, str]) -> int:
+    """Run the program to its end; Ctrl-C reaches it as well and is its to answer, SIGTERM is passed on.
+
+    Returns its exit code, 128 and the signal's number when one ended it, 130 for Ctrl-C.
+
+    Raises:
+        DatasigilError: USAGE, when it cannot be started.
+    """
+    try:
+        process = subprocess.Popen(command, env=environment)
+    except OSError as error:
+        raise DatasigilError(
+            "USAGE",
+            f"the program cannot be started: {error.strerror}",
+            place=command[0][:200],
+            next_action="check its permissions",
+        ) from None
+    asked = 0
+    with _passing_on(process):
+        while True:
+            try:
+                code = process.wait()
+                break
+            except KeyboardInterrupt:
+                asked += 1
+                if asked > 1:
+                    process.kill() if asked > 2 else process.terminate()
+    if asked and code < 0:
+        return INTERRUPTED
+    return _SIGNALED - code if code < 0 else code
+
+
+@contextlib.contextmanager
+def _passing_on(process: subprocess.Popen[bytes]) -> Any:
+    """Pass SIGTERM on to the program, so that it ends first and the receipt says how."""
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        if process.poll() is None:
+            process.send_signal(number)
+
+    before: Any = None
+    with contextlib.suppress(ValueError):  # not in the main thread: the caller has its own way to end us
+        before = signal.signal(signal.SIGTERM, forward)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _chmod_folders(folder: Path, mode: int) -> None:
+    """Set the mode of a folder and all folders below it; the files in a copy are read-only already."""
+    for path, _, _ in os.walk(folder, topdown=mode & 0o200 != 0):
+        os.chmod(path, mode)
+
+
+def _remove(folder: Path) -> None:
+    """Delete the copies, whatever the program has made of them."""
+    for path, folders, _ in os.walk(folder):
+        for name in folders:
+            if not os.path.islink(os.path.join(path, name)):
+                os.chmod(os.path.join(path, name), 0o700)
+    shutil.rmtree(folder, onerror=_writable_first)
+
+
+def _writable_first(function: Callable[[str], object], path: str, _: object) -> None:
+    # Windows keeps read-only files from being removed.
+    with contextlib.suppress(OSError):
+        os.chmod(path, 0o700)
+        function(path)

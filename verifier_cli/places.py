@@ -1,0 +1,140 @@
+"""Where `datasigil-verify` finds its files: the only module of this command line that reads the environment.
+
+Here: configuration and state folders (XDG Base Directory), the trust file, the development switch. Not here: their content. A trust
+file is never looked for in the current folder or inside a dataset.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datasigil.errors import DatasigilError, MalformedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from datasigil.fetch import Fetcher
+    from datasigil.transparency.client_state import ClientState
+    from datasigil.trust.policy import TrustPolicy
+
+TRUST_FILE = "datasigil.toml"
+
+
+def config_folder() -> Path:
+    """Return the user's configuration folder of datasigil."""
+    return _base("XDG_CONFIG_HOME", ".config") / "datasigil"
+
+
+def state_folder() -> Path:
+    """Return the user's state folder of datasigil."""
+    return _base("XDG_STATE_HOME", ".local/state") / "datasigil"
+
+
+def policy_path(flag: str | None) -> tuple[Path, bool]:
+    """Return the trust file's path and whether the user named it: flag, then DATASIGIL_POLICY, then the configuration folder."""
+    named = flag or os.environ.get("DATASIGIL_POLICY", "")
+    return (Path(named), True) if named else (config_folder() / TRUST_FILE, False)
+
+
+def load_policy(flag: str | None, *, outside: Sequence[Path] = ()) -> TrustPolicy:
+    """Return the trust policy; the shipped default, which trusts nobody, when the user named none and has none.
+
+    A trust file that lies in one of the folders `outside`, which hold data to be judged, is refused.
+
+    Raises:
+        MalformedError: POLICY_FILE.
+        DatasigilError: POLICY_FILE, for a file that cannot be read or lies among the data.
+    """
+    from datasigil.bundle import read_file
+    from datasigil.limits import POLICY_MAX_BYTES
+    from datasigil.trust.policy import default_policy, parse_policy
+
+    path, named = policy_path(flag)
+    try:
+        data = read_file(path, POLICY_MAX_BYTES)
+    except FileNotFoundError:
+        if not named:
+            return default_policy()
+        raise _unreadable(path, "there is no such file") from None
+    except OSError as error:
+        raise _unreadable(path, error.strerror or type(error).__name__) from None
+    except MalformedError as error:
+        raise _unreadable(path, error.message) from None
+    _refuse_inside(path, outside)
+    return parse_policy(data, source=str(path))
+
+
+def _refuse_inside(path: Path, folders: Sequence[Path]) -> None:
+    real = Path(os.path.realpath(path))
+    for folder in folders:
+        if real.is_relative_to(os.path.realpath(folder)):
+            raise DatasigilError(
+                "POLICY_FILE", "the trust file lies inside the data that it is to judge", place=str(path), expected=f"a file outside {folder}",
+                next_action="move it out: whoever can change the data must not be able to change whom you trust",
+            )  # fmt: skip
+
+
+def require_digest(policy: TrustPolicy, flag: str | None) -> None:
+    """Return when the policy is the pinned one: `--policy-digest` or DATASIGIL_POLICY_DIGEST, for pipelines.
+
+    Raises:
+        DatasigilError: POLICY_FILE.
+    """
+    pinned = flag or os.environ.get("DATASIGIL_POLICY_DIGEST", "")
+    if pinned and pinned != policy.digest:
+        raise DatasigilError(
+            "POLICY_FILE", "the trust file is not the one that is pinned", place=policy.source, expected=pinned[:100], found=policy.digest,
+            next_action="if the change was reviewed, pin its new digest; `datasigil-verify policy explain --json` shows it",
+        )  # fmt: skip
+
+
+def client_state() -> ClientState:
+    """Return the client's memory."""
+    from datasigil.transparency.client_state import ClientState
+
+    return ClientState(state_folder())
+
+
+def registry_url(flag: str | None) -> str:
+    """Return the registry that the flag or DATASIGIL_REGISTRY names.
+
+    Raises:
+        DatasigilError: USAGE, when neither does.
+    """
+    named = flag or os.environ.get("DATASIGIL_REGISTRY", "")
+    if not named:
+        raise DatasigilError(
+            "USAGE", "no registry was named", expected="--registry URL, or DATASIGIL_REGISTRY", next_action="add --registry URL, or fetch by the full address",
+        )  # fmt: skip
+    return named.rstrip("/")
+
+
+def fetcher(named: Iterable[str], *, dev: object) -> Fetcher:
+    """Return a fetcher for which the origins of `named` are the user's own choice.
+
+    Raises:
+        BlockedError: FETCH_URL.
+    """
+    from datasigil.fetch import Fetcher
+
+    return Fetcher.naming(named, dev=is_dev(dev))
+
+
+def is_dev(flag: object) -> bool:
+    """Return whether loopback registries are admitted: `--dev` or DATASIGIL_DEV=1."""
+    return bool(flag) or os.environ.get("DATASIGIL_DEV") == "1"
+
+
+def _base(variable: str, fallback: str) -> Path:
+    value = os.environ.get(variable, "")
+    # The specification has relative values ignored.
+    return Path(value) if os.path.isabs(value) else Path.home() / fallback
+
+
+def _unreadable(path: Path, reason: str) -> DatasigilError:
+    return DatasigilError(
+        "POLICY_FILE", f"the trust file cannot be read: {reason}", place=str(path), expected="a datasigil.toml",
+        next_action="name it with --policy; `datasigil-verify trust add BUNDLE` starts one",
+    )  # fmt: skip
