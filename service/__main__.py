@@ -1,0 +1,178 @@
+"""`python -m service`: the operator's command line.
+
+Lives here: arguments, messages, exit codes. Not here: what the commands do (`setup`, `migrating`, `fsck`, `app`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datasigil.errors import DatasigilError
+from service import VERSION
+from service.settings import Settings, is_loopback
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
+    Command = Callable[[argparse.Namespace], int]
+
+_EXAMPLE = """example:
+  export DATASIGIL_PASSPHRASE_FILE=$HOME/.registry-passphrase
+  python -m service init --data-dir ./registry --public-url http://127.0.0.1:8800
+  python -m service serve --data-dir ./registry
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 on success, 1 when `fsck` or a comparison finds a difference, 2 on any error."""
+    given = _parser().parse_args(arguments)
+    try:
+        return int(given.command(given))
+    except DatasigilError as error:
+        print(f"error: {error} [{error.code}]", file=sys.stderr)
+        if error.next_action:
+            print(f"next: {error.next_action}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m service",
+        description="The datasigil registry.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    init = _command(commands, "init", _init, "make the data folder, the registry's keys and the database's tables")
+    init.add_argument("--public-url", required=True, help="URL under which clients reach this registry")
+    init.add_argument("--name", help="what the registry calls itself")
+    init.add_argument("--hosted-key", action="store_true", help="also make a key that issues for operators")
+    init.add_argument("--database-url", help="PostgreSQL URL; SQLite in the data folder by default")
+    serve = _command(commands, "serve", _serve, "serve HTTP")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8800)
+    serve.add_argument("--database-url", help="PostgreSQL URL; SQLite in the data folder by default")
+    serve.add_argument(
+        "--dev", action="store_true", default=None, help="unauthenticated issuers for conformance suites; loopback only"
+    )
+    migrate = _command(commands, "migrate", _migrate, "bring the database's tables to this version")
+    migrate.add_argument("--to", default="head", help="revision to go to, up or down")
+    migrate.add_argument("--database-url")
+    fsck = _command(commands, "fsck", _fsck, "derive tree, status lists and digests again and compare")
+    fsck.add_argument("--database-url")
+    _admin(commands)
+    export = commands.add_parser("openapi", help="write or compare the OpenAPI document")
+    export.add_argument("--check", type=Path, help="exit 1 if this file is not the app's document")
+    export.add_argument("--write", type=Path, help="write the document to this file")
+    export.set_defaults(command=_openapi)
+    return parser
+
+
+def _command(commands: Subparsers, name: str, function: Command, text: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text)
+    parser.add_argument("--data-dir", type=Path, required=True, help="folder of keys, marks and the SQLite database")
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _admin(commands: Subparsers) -> None:
+    admin = _command(commands, "admin", _run_admin, "invite, lock out or let in a publisher")
+    admin.add_argument("action", choices=("invite", "lock", "unlock", "operator"))
+    admin.add_argument("did", help="the publisher's DID")
+    admin.add_argument("--name", default="")
+    admin.add_argument("--database-url")
+
+
+def _init(given: argparse.Namespace) -> int:
+    from service.setup import initialise
+
+    flags = {"public_url": given.public_url, "name": given.name, "database_url": given.database_url}
+    settings = Settings.fresh(given.data_dir, **flags)
+    print(initialise(settings, hosted=given.hosted_key))
+    return 0
+
+
+def _serve(given: argparse.Namespace) -> int:
+    import uvicorn
+
+    from service import journal
+    from service.app import create_app
+    from service.migrating import require_current
+
+    settings = Settings.load(given.data_dir, database_url=given.database_url, dev=given.dev)
+    if settings.dev and not is_loopback(given.host):
+        raise DatasigilError(
+            "DEV_NOT_LOOPBACK",
+            "development issuers sign for anybody and are refused off loopback",
+            expected="--host 127.0.0.1",
+        )
+    require_current(settings)
+    journal.install()
+    config = uvicorn.Config(
+        create_app(settings),
+        host=given.host,
+        port=given.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        forwarded_allow_ips="",
+        timeout_keep_alive=15,
+        limit_concurrency=1000,
+        h11_max_incomplete_event_size=32768,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    return 0 if server.started else 2
+
+
+def _migrate(given: argparse.Namespace) -> int:
+    from service.migrating import migrate
+
+    print(migrate(Settings.load(given.data_dir, database_url=given.database_url), given.to))
+    return 0
+
+
+def _fsck(given: argparse.Namespace) -> int:
+    from service.fsck import check_everything
+
+    findings = check_everything(Settings.load(given.data_dir, database_url=given.database_url))
+    for line in findings.lines():
+        print(line)
+    return 0 if findings.clean else 1
+
+
+def _run_admin(given: argparse.Namespace) -> int:
+    from service.admin import act
+
+    settings = Settings.load(given.data_dir, database_url=given.database_url)
+    print(act(settings, given.action, given.did, given.name))
+    return 0
+
+
+def _openapi(given: argparse.Namespace) -> int:
+    from service.documentation import differs, export_text
+    from service.setup import app_for_export
+
+    app = app_for_export()
+    if given.write is not None:
+        given.write.write_text(export_text(app), encoding="utf-8")
+        return 0
+    if given.check is None:
+        print(export_text(app), end="")
+        return 0
+    if differs(app, given.check):
+        print(f"error: {given.check} is not the document of this app", file=sys.stderr)
+        print(f"next: python -m service openapi --write {given.check}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""The FastAPI application.
+
+Lives here: `create_app(settings)` and its lifespan. Not here: endpoints (one module per domain) and the command line
+(`__main__`). Nothing happens at import.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+
+from fastapi import FastAPI
+
+from datasigil.credentials import rdf_worker
+from datasigil.credentials.contexts import check_installed
+from datasigil.errors import DatasigilError
+from service import VERSION, health, problems
+from service.access_cache import TokenCache
+from service.clock import Clock, system_clock
+from service.credentials import endpoints as credentials
+from service.credentials import vcalm
+from service.database import open_database
+from service.documentation import describe
+from service.high_water import HighWaterFile
+from service.lineage import endpoints as lineage
+from service.metrics import Metrics
+from service.middleware import Frame
+from service.pages import endpoints as pages
+from service.publishers import endpoints as publishers
+from service.rate import RateLimiter
+from service.registry_keys import RegistryKeys, load_keys
+from service.requests import Cursors
+from service.sequencer import Sequencer
+from service.settings import Settings
+from service.state import State
+from service.status_lists import endpoints as status_lists
+from service.training import endpoints as training
+from service.transparency_log import endpoints as transparency_log
+from service.transparency_log.store import ProofReader
+
+DESCRIPTION = (
+    "A registry of signed dataset credentials with status lists and a transparency log. Reading, lookup and verification need "
+    "no account. Failures are RFC 9457 problem details."
+)
+
+
+def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
+    """The registry as an ASGI app; keys and database are opened when its lifespan starts."""
+    app = FastAPI(
+        title="datasigil registry",
+        version=VERSION,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_lifespan(settings, clock),
+    )
+    problems.install(app)
+    routers = [health, publishers, transparency_log, status_lists, vcalm, lineage, credentials, training, pages]
+    if settings.dev:
+        from service.credentials import dev_issuers
+
+        routers.append(dev_issuers)
+    for module in routers:
+        app.include_router(module.router)
+    app.state.endpoints = [route for module in routers for route in module.router.routes]
+    app.add_middleware(Frame)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend OpenAPI
+    return app
+
+
+def _lifespan(settings: Settings, clock: Clock) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        check_installed()
+        with hold_lock(settings):
+            keys = load_keys(settings.keys_dir, settings.passphrase, origin=settings.log_origin)
+            state = _build(settings, keys, clock)
+            state.sequencer.start()
+            app.state.registry = state
+            try:
+                yield
+            finally:
+                state.sequencer.stop()
+                state.database.close()
+                rdf_worker.stop()
+
+    return lifespan
+
+
+def _build(settings: Settings, keys: RegistryKeys, clock: Clock) -> State:
+    database = open_database(settings.sqlalchemy_url)
+    sequencer = Sequencer(
+        database,
+        keys,
+        HighWaterFile(settings.high_water_file),
+        clock,
+        holder=instance_name(settings),
+        base_url=settings.public_url,
+    )
+    return State(
+        settings=settings,
+        database=database,
+        keys=keys,
+        sequencer=sequencer,
+        proofs=ProofReader(),
+        cursors=Cursors(_cursor_key(settings)),
+        tokens=TokenCache(),
+        metrics=Metrics(),
+        clock=clock,
+        limiter=RateLimiter(per_second=settings.rate_per_second, burst=settings.rate_burst),
+    )
+
+
+@contextmanager
+def hold_lock(settings: Settings) -> Iterator[None]:
+    """Hold the data folder's lock, so that one process at a time acts under its name.
+
+    Raises:
+        DatasigilError: DATA_DIR_IN_USE.
+    """
+    descriptor = os.open(settings.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise DatasigilError(
+            "DATA_DIR_IN_USE",
+            "another process serves this data folder",
+            place=str(settings.data_dir),
+            next_action="stop it, or give this one its own --data-dir",
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def instance_name(settings: Settings) -> str:
+    """The name under which this data folder takes the writer's lease; made once."""
+    return _remembered(settings, "instance")
+
+
+def _cursor_key(settings: Settings) -> bytes:
+    return bytes.fromhex(_remembered(settings, "cursor-key"))
+
+
+def _remembered(settings: Settings, name: str) -> str:
+    """Sixteen random bytes in hex that stay the same for a data folder."""
+    path = settings.data_dir / name
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_hex(16))
+    return path.read_text(encoding="ascii").strip()

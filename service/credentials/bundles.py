@@ -1,0 +1,122 @@
+"""Evidence bundles of registered credentials, put together when asked for.
+
+Lives here: which evidence belongs into a bundle, read in one transaction. Not here: the bundle's format
+(`datasigil.bundle`) and what it proves (`datasigil.verification`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from datasigil.bundle import Bundle, LogEvidence, bundle_bytes
+from datasigil.credentials.contexts import PROFILE_CONTEXTS, context_digests
+from datasigil.credentials.did import resolve_did_key
+from datasigil.encoding import parse_json
+from datasigil.limits import MANIFEST_EMBED_MAX_BYTES
+from service.credentials.repository import CredentialRow, by_id, document_of, lineage_about, public_manifest
+from service.limits import LINEAGE_DEPTH_MAX, LINEAGE_NODES_MAX
+from service.lineage.repository import parents_of
+from service.problems import Problem
+from service.state import State
+from service.status_lists.repository import indices_of, signed_list
+from service.transparency_log.endpoints import proof_text
+from service.transparency_log.writing import Released
+
+
+def bundle_of(connection: Connection, state: State, identifier: str, released: Released) -> bytes:
+    """The bundle of a credential given by id or digest, with parents that are registered here.
+
+    Raises:
+        Problem: NOT_FOUND; BUSY, when the released checkpoint does not cover it yet.
+    """
+    row = by_id(connection, identifier)
+    if row is None:
+        raise Problem("NOT_FOUND", "No credential with this id is registered here")
+    return bundle_bytes(_Assembly(connection, state, released).bundle(row, 0))
+
+
+class _Assembly:
+    """One bundle being put together; it stops at 16 levels and 256 credentials, as the format does."""
+
+    def __init__(self, connection: Connection, state: State, released: Released) -> None:
+        self._connection = connection
+        self._state = state
+        self._released = released
+        self._path: list[str] = []
+        self._count = 0
+
+    def bundle(self, row: CredentialRow, depth: int) -> Bundle:
+        """The bundle of one credential."""
+        self._count += 1
+        found = document_of(self._connection, row.digest)
+        assert found is not None
+        document = parse_json(found[0])
+        return Bundle(
+            credential=document,
+            manifest=self._manifest(row),
+            log=self._log(row),
+            status_lists=self._lists(row),
+            parents=self._parents(row, depth),
+            issuer_keys=_issuer_keys(row.issuer),
+            contexts=_contexts(),
+            schemas=_schemas(document),
+        )
+
+    def _log(self, row: CredentialRow) -> LogEvidence:
+        if row.log_index >= self._released.size:
+            raise Problem("BUSY", "The credential's log entry is being signed", next_action="retry", retry_after=1)
+        text = proof_text(self._connection, self._state, row.log_index, self._released)
+        keys = (str(self._state.keys.log_key), str(self._state.keys.time_key))
+        return LogEvidence(text, keys, self._state.settings.log_url)
+
+    def _manifest(self, row: CredentialRow) -> Any:
+        if not row.manifest_public:
+            return None
+        body = public_manifest(self._connection, row.manifest_digest)
+        if body is None or len(body) > MANIFEST_EMBED_MAX_BYTES:
+            return None
+        return parse_json(body, max_bytes=MANIFEST_EMBED_MAX_BYTES)
+
+    def _lists(self, row: CredentialRow) -> tuple[Any, ...]:
+        held = (signed_list(self._connection, one.list_url) for one in indices_of(self._connection, row.seq))
+        return tuple(parse_json(one[0]) for one in held if one is not None)
+
+    def _parents(self, row: CredentialRow, depth: int) -> tuple[Bundle, ...]:
+        if depth == LINEAGE_DEPTH_MAX:
+            return ()
+        self._path.append(row.digest)
+        parents: dict[str, Bundle] = {}
+        named = [parent for _, _, parent in parents_of(self._connection, row.seq) if parent is not None]
+        for parent in [*lineage_about(self._connection, row), *named]:
+            if parent.digest not in parents and parent.digest not in self._path and self._count < LINEAGE_NODES_MAX:
+                parents[parent.digest] = self.bundle(parent, depth + 1)
+        self._path.pop()
+        return tuple(parents.values())
+
+
+def _contexts() -> dict[str, str]:
+    known = context_digests()
+    return {url: known[url] for url in PROFILE_CONTEXTS}
+
+
+def _issuer_keys(issuer: str) -> tuple[dict[str, Any], ...]:
+    if not issuer.startswith("did:key:"):
+        return ()
+    return tuple(
+        {
+            "id": method.id,
+            "type": "Multikey",
+            "controller": method.controller,
+            "publicKeyMultibase": method.key.multibase,
+        }
+        for method in resolve_did_key(issuer).methods.values()
+    )
+
+
+def _schemas(document: dict[str, Any]) -> dict[str, str]:
+    schema = document.get("credentialSchema")
+    if isinstance(schema, dict) and isinstance(schema.get("id"), str) and isinstance(schema.get("digestSRI"), str):
+        return {schema["id"]: schema["digestSRI"]}
+    return {}

@@ -1,0 +1,218 @@
+"""HTTP face of registered credentials: register, read, search, look up, bundles, manifests.
+
+Lives here: parse, call, answer. Not here: checks (`registration`), SQL (`repository`), VCALM's issue and verify (`vcalm`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+import anyio.to_thread
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from service.access import PrincipalDep, require_scope
+from service.credentials.bundles import bundle_of
+from service.credentials.idempotency import idempotency_key
+from service.credentials.indexing import words_of
+from service.credentials.registration import Context, RegisterCredential, check
+from service.credentials.repository import CredentialRow, Filter, document_of, lookup, public_manifest, search
+from service.credentials.schemas import (
+    CredentialPage,
+    CredentialSummary,
+    LookupHit,
+    LookupReply,
+    PublishReply,
+    PublishRequest,
+)
+from service.documentation import READ_PROBLEMS, WRITE_PROBLEMS, body_of, problems, signed_document
+from service.limits import (
+    CURSOR_MAX_CHARACTERS,
+    LOOKUP_MAX_ITEMS,
+    PAGE_DEFAULT_ITEMS,
+    PAGE_MAX_ITEMS,
+    QUERY_MAX_CHARACTERS,
+    QUERY_MAX_TERMS,
+)
+from service.problems import Problem
+from service.publishers.endpoints import timestamp
+from service.replies import credential_reply, json_reply, stored_reply
+from service.requests import Whole, parse_body, read_body, to_model
+from service.state import State, StateDep
+
+router = APIRouter(tags=["credentials"])
+
+Identifier = Annotated[str, Path(max_length=2048, description="A credential's id, or its digest in hex")]
+Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+Limit = Annotated[Whole, Query(ge=1, le=PAGE_MAX_ITEMS)]
+Cursor = Annotated[str, Query(max_length=CURSOR_MAX_CHARACTERS)]
+Text = Annotated[str, Query(max_length=QUERY_MAX_CHARACTERS)]
+
+_EXAMPLE = {
+    "credential": {
+        "@context": ["https://www.w3.org/ns/credentials/v2", "https://w3id.org/datasigil/v1"],
+        "id": "urn:uuid:6f1e7c7e-32a6-4b8e-9e8b-0f4f6f1d2a51",
+        "type": ["VerifiableCredential", "DatasetCredential"],
+    },
+    "publicManifest": False,
+}
+
+
+@router.post(
+    "/credentials",
+    status_code=201,
+    response_model=PublishReply,
+    responses={
+        200: {"model": PublishReply, "description": "It was registered before"},
+        **WRITE_PROBLEMS,
+        **problems(401, 403, 409),
+    },
+    openapi_extra={**body_of(PublishRequest, _EXAMPLE), "security": [{"token": []}]},
+)
+async def publish(request: Request, principal: PrincipalDep, state: StateDep) -> Response:
+    """Register a locally signed credential; the answer leaves once a signed checkpoint covers its log entry."""
+    require_scope(principal, "publish")
+    raw = await read_body(request)
+    body = to_model(parse_body(raw), PublishRequest)
+    context = Context(state.settings.public_url, state.keys.origin, state.keys.did, state.clock())
+    checked = await anyio.to_thread.run_sync(
+        lambda: check(body.credential, body.manifest, public=body.publicManifest, principal=principal, context=context)
+    )
+    key = idempotency_key(request, principal.publisher_id, raw)
+    row, fresh = await state.sequencer.submit(RegisterCredential(checked, key))
+    reply = PublishReply(
+        id=row.id,
+        digest=row.digest,
+        logIndex=row.log_index,
+        bundle=f"{state.settings.public_url}/credentials/{row.id}/bundle",
+    )
+    return json_reply(reply, status=201 if fresh else 200)
+
+
+@router.get("/credentials", response_model=CredentialPage, responses={**READ_PROBLEMS, **problems(400)})
+async def search_credentials(
+    state: StateDep,
+    q: Text = "",
+    type_: Annotated[str, Query(alias="type", max_length=QUERY_MAX_CHARACTERS)] = "",
+    issuer: Annotated[str, Query(max_length=512)] = "",
+    licence: Annotated[str, Query(alias="license", max_length=QUERY_MAX_CHARACTERS)] = "",
+    role: Text = "",
+    subject: Annotated[str, Query(max_length=2048)] = "",
+    status: Literal["", "active", "suspended", "revoked"] = "",
+    limit: Limit = PAGE_DEFAULT_ITEMS,
+    cursor: Cursor = "",
+) -> Response:
+    """Search by words (each a prefix, all must match), type, issuer, licence, role, subject and status; newest first."""
+    wanted = Filter(
+        terms=query_terms(q), type=type_, issuer=issuer, license=licence, role=role, status=status, subject_id=subject
+    )
+    return json_reply(await search_page(state, wanted, limit=limit, cursor=cursor))
+
+
+@router.get("/lookup", response_model=LookupReply, responses={**READ_PROBLEMS, **problems(400)})
+async def lookup_digest(state: StateDep, sha256: Annotated[str, Query(pattern="^[0-9a-f]{64}$")]) -> Response:
+    """Find by the SHA-256 of a file (where its manifest is public), manifest, credential, weights or model card."""
+    rows = await state.database.read(lookup, sha256, LOOKUP_MAX_ITEMS + 1)
+    hits = [
+        LookupHit.model_validate({"kind": found.kind, "path": found.path or None, "credential": summary(row)})
+        for found, row in rows[:LOOKUP_MAX_ITEMS]
+    ]
+    return json_reply(LookupReply(sha256=sha256, items=hits, complete=len(rows) <= LOOKUP_MAX_ITEMS))
+
+
+@router.get(
+    "/credentials/{credential_id}",
+    response_class=Response,
+    responses={
+        **signed_document("The signed credential as registered", "application/vc", "application/json"),
+        **READ_PROBLEMS,
+        **problems(304, 404),
+    },
+)
+async def read_credential(request: Request, credential_id: Identifier, state: StateDep) -> Response:
+    """The signed bytes of a credential; they never change."""
+    found = await state.database.point(document_of, credential_id)
+    if found is None:
+        raise _unknown()
+    return credential_reply(request, found[0], etag=found[1])
+
+
+@router.get(
+    "/credentials/{credential_id}/bundle",
+    response_class=Response,
+    responses={**signed_document("The evidence bundle"), **READ_PROBLEMS, **problems(304, 404)},
+)
+async def read_bundle(request: Request, credential_id: Identifier, state: StateDep) -> Response:
+    """Credential, log proof, checkpoint, status lists, parents and keys: all that an offline check needs."""
+    data = await state.database.read(bundle_of, state, credential_id, state.released)
+    return stored_reply(request, data, etag=hashlib.sha256(data).hexdigest())
+
+
+@router.get(
+    "/manifests/{digest}",
+    response_class=Response,
+    responses={**signed_document("The manifest"), **READ_PROBLEMS, **problems(304, 400, 404)},
+)
+async def read_manifest(request: Request, digest: Digest, state: StateDep) -> Response:
+    """A manifest that its publisher made public."""
+    body = await state.database.read(public_manifest, digest)
+    if body is None:
+        raise Problem("NOT_FOUND", "No public manifest has this digest")
+    return stored_reply(request, body, etag=digest)
+
+
+async def search_page(state: State, wanted: Filter, *, limit: int, cursor: str) -> CredentialPage:
+    """One page of a search.
+
+    Raises:
+        Problem: BAD_CURSOR.
+    """
+    query = repr(wanted)
+    before = state.cursors.read(query, cursor) if cursor else None
+    rows = await state.database.read(search, wanted, before=before, count=limit + 1)
+    more = state.cursors.make(query, rows[limit - 1].seq) if len(rows) > limit else None
+    return CredentialPage(items=[summary(row) for row in rows[:limit]], next=more)
+
+
+def query_terms(text: str) -> tuple[str, ...]:
+    """The words that a search asks for.
+
+    Raises:
+        Problem: BAD_PARAMETER, for more than eight.
+    """
+    terms = tuple(dict.fromkeys(words_of(text)))
+    if len(terms) > QUERY_MAX_TERMS:
+        raise Problem(
+            "BAD_PARAMETER", "The search has too many words", pointer="/query/q", expected=f"at most {QUERY_MAX_TERMS}"
+        )
+    return terms
+
+
+def summary(row: CredentialRow) -> CredentialSummary:
+    """What lists say about a credential."""
+    return CredentialSummary(
+        id=row.id,
+        digest=row.digest,
+        type=row.type,
+        name=row.name,
+        version=row.version,
+        issuer=row.issuer,
+        role=row.role,
+        profile=row.profile,
+        license=row.license,
+        issued=row.issued,
+        validFrom=timestamp(row.valid_from),
+        validUntil=None if row.valid_until is None else timestamp(row.valid_until),
+        registered=timestamp(row.registered_at),
+        logIndex=row.log_index,
+        status=row.status,
+        subject=row.subject_id,
+    )
+
+
+def _unknown() -> Problem:
+    return Problem(
+        "NOT_FOUND",
+        "No credential with this id is registered here",
+        next_action="GET /lookup?sha256= finds by digest, GET /credentials?q= by words",
+    )

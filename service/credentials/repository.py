@@ -1,0 +1,228 @@
+"""SQL of credentials: rows, manifests, digests, search terms.
+
+Lives here: statements. Not here: what is derived from a credential (`indexing`) and which requests are allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+
+from service.limits import LINEAGE_CREDENTIALS_MAX
+from service.tables import CREDENTIALS, KNOWN_DIGESTS, MANIFESTS, SEARCH_TERMS
+
+
+@dataclass(frozen=True)
+class CredentialRow:
+    """A registered credential without its bytes."""
+
+    seq: int
+    id: str
+    digest: str
+    type: str
+    profile: str
+    role: str
+    issuer: str
+    publisher_id: int
+    subject_id: str
+    name: str
+    version: str
+    license: str
+    valid_from: int
+    valid_until: int | None
+    issued: str
+    manifest_digest: str
+    manifest_public: bool
+    log_index: int
+    registered_at: int
+    revoked: bool
+    suspended: bool
+
+    @property
+    def status(self) -> Literal["active", "suspended", "revoked"]:
+        """`revoked`, `suspended` or `active`."""
+        return "revoked" if self.revoked else "suspended" if self.suspended else "active"
+
+
+_C = CREDENTIALS.c
+ROW = tuple(_C[name] for name in CredentialRow.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class NewCredential:
+    """What is stored of a credential that is being registered; `seq` and status come with storing."""
+
+    id: str
+    digest: str
+    document: bytes
+    type: str
+    profile: str
+    role: str
+    issuer: str
+    publisher_id: int
+    subject_id: str
+    name: str
+    version: str
+    license: str
+    valid_from: int
+    valid_until: int | None
+    issued: str
+    manifest_digest: str
+    manifest_public: bool
+
+
+@dataclass(frozen=True)
+class DigestRow:
+    """A digest by which a credential is found; `path` names a file of its manifest."""
+
+    sha256: str
+    kind: str
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a search asks for; empty members ask for nothing."""
+
+    terms: tuple[str, ...] = ()
+    type: str = ""
+    issuer: str = ""
+    license: str = ""
+    role: str = ""
+    status: str = ""
+    subject_id: str = ""
+
+
+def insert_credential(connection: Connection, new: NewCredential, *, log_index: int, now: int) -> int:
+    """Store a credential; return its sequence number."""
+    connection.execute(
+        insert(CREDENTIALS).values(**vars(new), log_index=log_index, registered_at=now, revoked=False, suspended=False)
+    )
+    return int(connection.execute(select(_C.seq).where(_C.id == new.id)).scalar_one())
+
+
+def insert_derived(connection: Connection, seq: int, digests: Sequence[DigestRow], terms: Collection[str]) -> None:
+    """Store by what a credential is found."""
+    unique = {(row.sha256, row.kind): row for row in digests}
+    rows = [{"credential_seq": seq, **vars(row)} for row in unique.values()]
+    if rows:
+        connection.execute(insert(KNOWN_DIGESTS), rows)
+    words = [{"credential_seq": seq, "term": term} for term in sorted(terms)]
+    if words:
+        connection.execute(insert(SEARCH_TERMS), words)
+
+
+def insert_manifest(connection: Connection, digest: str, body: bytes) -> None:
+    """Store a manifest's bytes unless they are there."""
+    if connection.execute(select(MANIFESTS.c.digest).where(MANIFESTS.c.digest == digest)).one_or_none() is None:
+        connection.execute(insert(MANIFESTS).values(digest=digest, body=body))
+
+
+def publish_manifest(connection: Connection, seq: int) -> None:
+    """Mark a credential's manifest as public."""
+    connection.execute(update(CREDENTIALS).where(_C.seq == seq).values(manifest_public=True))
+
+
+def public_manifest(connection: Connection, digest: str) -> bytes | None:
+    """A manifest that at least one publisher made public."""
+    body = connection.execute(
+        select(MANIFESTS.c.body)
+        .join(CREDENTIALS, and_(_C.manifest_digest == MANIFESTS.c.digest, _C.manifest_public))
+        .where(MANIFESTS.c.digest == digest)
+        .limit(1)
+    ).scalar_one_or_none()
+    return None if body is None else bytes(body)
+
+
+def by_id(connection: Connection, identifier: str) -> CredentialRow | None:
+    """The credential with this id, or with this digest."""
+    row = connection.execute(select(*ROW).where(_named(identifier))).one_or_none()
+    return None if row is None else CredentialRow(*row)
+
+
+def by_digest(connection: Connection, digest: str) -> CredentialRow | None:
+    """The credential with this digest."""
+    row = connection.execute(select(*ROW).where(_C.digest == digest)).one_or_none()
+    return None if row is None else CredentialRow(*row)
+
+
+def document_of(connection: Connection, identifier: str) -> tuple[bytes, str] | None:
+    """The signed bytes of a credential given by id or digest, and its digest."""
+    row = connection.execute(select(_C.document, _C.digest).where(_named(identifier))).one_or_none()
+    return None if row is None else (bytes(row[0]), row[1])
+
+
+def set_status(connection: Connection, seq: int, purpose: str, *, value: bool) -> None:
+    """Set what search and pages say about a credential's status."""
+    column = "revoked" if purpose == "revocation" else "suspended"
+    connection.execute(update(CREDENTIALS).where(_C.seq == seq).values({column: value}))
+
+
+def search(connection: Connection, wanted: Filter, *, before: int | None, count: int) -> list[CredentialRow]:
+    """Credentials that meet every member of a filter, newest first, older than `before`."""
+    conditions: list[ColumnElement[bool]] = [_term(term) for term in wanted.terms]
+    for name in ("type", "issuer", "license", "role", "subject_id"):
+        value = getattr(wanted, name)
+        if value:
+            conditions.append(_C[name] == value)
+    if wanted.status:
+        conditions.append(_status(wanted.status))
+    if before is not None:
+        conditions.append(_C.seq < before)
+    rows = connection.execute(select(*ROW).where(*conditions).order_by(_C.seq.desc()).limit(count))
+    return [CredentialRow(*row) for row in rows]
+
+
+def lookup(connection: Connection, sha256: str, count: int) -> list[tuple[DigestRow, CredentialRow]]:
+    """What is known under a digest, newest first."""
+    digest = KNOWN_DIGESTS.c
+    rows = connection.execute(
+        select(digest.sha256, digest.kind, digest.path, *ROW)
+        .join(CREDENTIALS, _C.seq == digest.credential_seq)
+        .where(digest.sha256 == sha256)
+        .order_by(_C.seq.desc(), digest.kind)
+        .limit(count)
+    )
+    return [(DigestRow(*row[:3]), CredentialRow(*row[3:])) for row in rows]
+
+
+def lineage_about(connection: Connection, row: CredentialRow) -> list[CredentialRow]:
+    """The issuer's own lineage credentials that say how this dataset, named by its manifest root, was made."""
+    digest = KNOWN_DIGESTS.c
+    roots = select(digest.sha256).where(digest.credential_seq == row.seq, digest.kind == "root")
+    rows = connection.execute(
+        select(*ROW)
+        .join(KNOWN_DIGESTS, digest.credential_seq == _C.seq)
+        .where(
+            digest.sha256.in_(roots),
+            digest.kind == "generated",
+            _C.type == "DatasetLineageCredential",
+            _C.issuer == row.issuer,
+            _C.seq != row.seq,
+        )
+        .order_by(_C.seq.desc())
+        .limit(LINEAGE_CREDENTIALS_MAX)
+    )
+    return [CredentialRow(*one) for one in rows]
+
+
+def _named(identifier: str) -> ColumnElement[bool]:
+    return or_(_C.id == identifier, _C.digest == identifier)
+
+
+def _term(term: str) -> ColumnElement[bool]:
+    """Whether some word starts with `term`: a range on the index, in byte order."""
+    words = SEARCH_TERMS.c
+    upper = term + "\U0010ffff"
+    return _C.seq.in_(select(words.credential_seq).where(words.term >= term, words.term < upper))
+
+
+def _status(status: str) -> ColumnElement[bool]:
+    if status == "revoked":
+        return _C.revoked.is_(True)
+    if status == "suspended":
+        return and_(_C.suspended.is_(True), _C.revoked.is_(False))
+    return and_(_C.suspended.is_(False), _C.revoked.is_(False))

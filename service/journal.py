@@ -1,0 +1,58 @@
+"""Structured logs: one JSON object a line on stderr, ids only.
+
+Lives here: the formatter and its installation. Not here: what is logged. Only the message constant, the level, the logger
+and the `fields` that the caller chose are written; never arguments, bodies, headers or query strings.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+
+class JsonFormatter(logging.Formatter):
+    """A log record as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        moment = datetime.fromtimestamp(record.created, tz=UTC)
+        line = {
+            "time": moment.isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": str(record.msg),
+        }
+        fields = getattr(record, "fields", None)
+        if isinstance(fields, dict):
+            line.update(fields)
+        elif record.args:
+            line["message"] = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            line["error"] = type(record.exc_info[1]).__name__
+            line["frames"] = self._frames(record.exc_info[1])
+        return json.dumps(line, ensure_ascii=True)
+
+    @staticmethod
+    def _frames(error: BaseException) -> str:
+        frames = []
+        trace = error.__traceback__
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            frames.append(f"{code.co_filename}:{trace.tb_lineno}:{code.co_name}")
+            trace = trace.tb_next
+        return " < ".join(reversed(frames[-12:]))
+
+
+def install(level: str = "INFO") -> None:
+    """Send every log record of this process through the formatter."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.getLogger("uvicorn.access").disabled = True  # it writes addresses and query strings
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True

@@ -1,0 +1,1 @@
+"""Lineage: which credential names which other one, upwards (lineage) and downwards (impact)."""

@@ -1,0 +1,44 @@
+"""The policy under which this registry decides.
+
+Lives here: the operator's trust file when one is set, else a policy that trusts each active publisher for its own DID and this
+registry's log. Not here: deciding (`credentials.decision`). The answer names the policy's digest; a client's own policy stands
+above it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from datasigil.credentials.types import CREDENTIAL_TYPES
+from datasigil.trust.policy import IssuerRule, LogRule, TrustPolicy, parse_policy
+from service.publishers.repository import publisher_by_did
+from service.state import State
+
+_ROLES = ("publisher", "observer")
+
+
+def registry_policy(connection: Connection, state: State, document: dict[str, Any]) -> TrustPolicy:
+    """The policy for one document; without a trust file it names the document's issuer, if that is an active publisher here.
+
+    Raises:
+        PolicyError: when the operator's trust file cannot be parsed.
+    """
+    if state.settings.policy_file is not None:
+        return _from_file(state.settings.policy_file)
+    issuer = document.get("issuer")
+    did = issuer.get("id") if isinstance(issuer, dict) else issuer
+    publisher = publisher_by_did(connection, did) if isinstance(did, str) else None
+    rules: tuple[IssuerRule, ...] = ()
+    if publisher is not None and publisher.active:
+        rules = (IssuerRule(publisher.did, publisher.name or publisher.slug, CREDENTIAL_TYPES, _ROLES),)
+    log = LogRule(state.keys.origin, state.keys.log_key, state.keys.time_key, state.settings.log_url)
+    return TrustPolicy(issuers=rules, logs=(log,), source="registry")
+
+
+@lru_cache(maxsize=1)
+def _from_file(path: Path) -> TrustPolicy:
+    return parse_policy(path.read_bytes(), source=str(path))

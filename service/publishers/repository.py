@@ -1,0 +1,152 @@
+"""SQL of publishers, challenges and tokens.
+
+Lives here: statements. Not here: who may do what (`access`), and what proves control of a DID (`presentations`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from service.tables import CHALLENGES, PUBLISHERS, TOKENS
+
+
+@dataclass(frozen=True)
+class PublisherRow:
+    """A publisher as stored."""
+
+    id: int
+    did: str
+    slug: str
+    name: str
+    role: str
+    active: bool
+
+
+@dataclass(frozen=True)
+class TokenRow:
+    """A token as stored, without its secret."""
+
+    id: str
+    publisher_id: int
+    name: str
+    scopes: tuple[str, ...]
+    created_at: int
+    expires_at: int
+    revoked_at: int | None
+
+
+_PUBLISHER = (
+    PUBLISHERS.c.id,
+    PUBLISHERS.c.did,
+    PUBLISHERS.c.slug,
+    PUBLISHERS.c.name,
+    PUBLISHERS.c.role,
+    PUBLISHERS.c.active,
+)
+_TOKEN = (
+    TOKENS.c.id,
+    TOKENS.c.publisher_id,
+    TOKENS.c.name,
+    TOKENS.c.scopes,
+    TOKENS.c.created_at,
+    TOKENS.c.expires_at,
+    TOKENS.c.revoked_at,
+)
+
+
+def publisher_by_did(connection: Connection, did: str) -> PublisherRow | None:
+    """The publisher with this DID."""
+    row = connection.execute(select(*_PUBLISHER).where(PUBLISHERS.c.did == did)).one_or_none()
+    return None if row is None else PublisherRow(*row)
+
+
+def publisher_by_slug(connection: Connection, slug: str) -> PublisherRow | None:
+    """The publisher whose lists stand under this slug."""
+    row = connection.execute(select(*_PUBLISHER).where(PUBLISHERS.c.slug == slug)).one_or_none()
+    return None if row is None else PublisherRow(*row)
+
+
+def insert_publisher(connection: Connection, *, did: str, slug: str, name: str, role: str, now: int) -> PublisherRow:
+    """Store a new publisher."""
+    connection.execute(insert(PUBLISHERS).values(did=did, slug=slug, name=name, role=role, active=True, created_at=now))
+    found = publisher_by_did(connection, did)
+    assert found is not None
+    return found
+
+
+def set_publisher_active(connection: Connection, did: str, *, active: bool) -> bool:
+    """Let a publisher in or lock them out; False when there is none with this DID."""
+    result = connection.execute(update(PUBLISHERS).where(PUBLISHERS.c.did == did).values(active=active))
+    return result.rowcount == 1
+
+
+def insert_challenge(connection: Connection, *, value_hash: str, expires_at: int) -> None:
+    """Store a challenge."""
+    connection.execute(insert(CHALLENGES).values(value_hash=value_hash, expires_at=expires_at))
+
+
+def live_challenges(connection: Connection, now: int) -> int:
+    """Forget expired challenges and count the others."""
+    connection.execute(delete(CHALLENGES).where(CHALLENGES.c.expires_at <= now))
+    return int(connection.execute(select(func.count()).select_from(CHALLENGES)).scalar_one())
+
+
+def use_challenge(connection: Connection, value_hash: str, now: int) -> bool:
+    """Use a challenge up; False when it is unknown, expired or was used before."""
+    result = connection.execute(
+        delete(CHALLENGES).where(CHALLENGES.c.value_hash == value_hash, CHALLENGES.c.expires_at > now)
+    )
+    return result.rowcount == 1
+
+
+def insert_token(connection: Connection, token: TokenRow, secret_hash: str) -> None:
+    """Store a token by the hash of its secret."""
+    connection.execute(
+        insert(TOKENS).values(
+            id=token.id,
+            secret_hash=secret_hash,
+            publisher_id=token.publisher_id,
+            name=token.name,
+            scopes=" ".join(token.scopes),
+            created_at=token.created_at,
+            expires_at=token.expires_at,
+        )
+    )
+
+
+def tokens_of(connection: Connection, publisher_id: int, now: int) -> list[TokenRow]:
+    """A publisher's tokens that neither expired nor were revoked, newest first."""
+    rows = connection.execute(
+        select(*_TOKEN)
+        .where(TOKENS.c.publisher_id == publisher_id, TOKENS.c.expires_at > now, TOKENS.c.revoked_at.is_(None))
+        .order_by(TOKENS.c.created_at.desc(), TOKENS.c.id)
+    )
+    return [_token(row) for row in rows]
+
+
+def token_by_secret(connection: Connection, secret_hash: str) -> tuple[TokenRow, PublisherRow] | None:
+    """The token with this hash, and whose it is, whatever its state."""
+    row = connection.execute(
+        select(*_TOKEN, *_PUBLISHER)
+        .join(PUBLISHERS, PUBLISHERS.c.id == TOKENS.c.publisher_id)
+        .where(TOKENS.c.secret_hash == secret_hash)
+    ).one_or_none()
+    return None if row is None else (_token(row[: len(_TOKEN)]), PublisherRow(*row[len(_TOKEN) :]))
+
+
+def revoke_token(connection: Connection, *, token_id: str, publisher_id: int, now: int) -> bool:
+    """Revoke a publisher's token; revoking twice changes nothing. False when the publisher has no such token."""
+    mine = (TOKENS.c.id == token_id, TOKENS.c.publisher_id == publisher_id)
+    if connection.execute(select(TOKENS.c.id).where(*mine)).one_or_none() is None:
+        return False
+    connection.execute(update(TOKENS).where(*mine, TOKENS.c.revoked_at.is_(None)).values(revoked_at=now))
+    return True
+
+
+def _token(row: Sequence[Any]) -> TokenRow:
+    identifier, publisher_id, name, scopes, created, expires, revoked = row
+    return TokenRow(identifier, publisher_id, name, tuple(scopes.split()), created, expires, revoked)

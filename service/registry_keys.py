@@ -1,0 +1,73 @@
+"""The registry's own keys: one per duty, each in its own encrypted file.
+
+Lives here: making, loading and naming the status key (whose did:key is the registry's DID), the checkpoint key, the time
+key and, when asked for, a hosted issuing key. Not here: what is signed with them (`sequencer`, `status_lists`,
+`credentials`) and key files themselves (`datasigil.signing`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from datasigil.errors import DatasigilError
+from datasigil.signing import LocalSigner
+from datasigil.transparency.note import COSIGNATURE_V1, VerifierKey, new_vkey
+
+REQUIRED_KEYS = ("status", "checkpoint", "time")
+HOSTED_KEY = "hosted"
+
+
+@dataclass(frozen=True)
+class RegistryKeys:
+    """The opened keys of one registry."""
+
+    status: LocalSigner
+    checkpoint: LocalSigner
+    time: LocalSigner
+    hosted: LocalSigner | None
+    origin: str
+
+    @property
+    def did(self) -> str:
+        """The registry's DID, as which it signs status lists."""
+        return self.status.controller
+
+    @property
+    def log_key(self) -> VerifierKey:
+        """The verifier key of checkpoints; its name is the log's origin."""
+        return new_vkey(self.origin, self.checkpoint.public_key.raw)
+
+    @property
+    def time_key(self) -> VerifierKey:
+        """The verifier key of the timestamped cosignature."""
+        return new_vkey(f"{self.origin}/time", self.time.public_key.raw, COSIGNATURE_V1)
+
+
+def create_keys(folder: Path, passphrase: bytes, *, hosted: bool) -> None:
+    """Make the keys that are not there yet; existing files are never touched."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in (*REQUIRED_KEYS, *((HOSTED_KEY,) if hosted else ())):
+        path = folder / f"{name}.pem"
+        if not path.exists():
+            LocalSigner.generate("ed25519").save(path, passphrase)
+
+
+def load_keys(folder: Path, passphrase: bytes, *, origin: str) -> RegistryKeys:
+    """Open the registry's keys.
+
+    Raises:
+        DatasigilError: NOT_INITIALISED, when a key file is missing; as `LocalSigner.load` otherwise.
+    """
+    for name in REQUIRED_KEYS:
+        if not (folder / f"{name}.pem").is_file():
+            raise DatasigilError(
+                "NOT_INITIALISED",
+                "a key of the registry is missing",
+                place=str(folder / f"{name}.pem"),
+                next_action="python -m service init, or restore the key from its backup",
+            )
+    status, checkpoint, time = (LocalSigner.load(folder / f"{name}.pem", passphrase) for name in REQUIRED_KEYS)
+    hosted_file = folder / f"{HOSTED_KEY}.pem"
+    hosted = LocalSigner.load(hosted_file, passphrase) if hosted_file.is_file() else None
+    return RegistryKeys(status, checkpoint, time, hosted, origin)

@@ -1,0 +1,61 @@
+"""What one running registry holds: database, keys, writer, caches.
+
+Lives here: `State` and how endpoints get it. Not here: how it is built (`app`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from service.access_cache import TokenCache
+from service.clock import Clock
+from service.database import Database
+from service.metrics import Metrics
+from service.problems import Problem
+from service.rate import RateLimiter
+from service.registry_keys import RegistryKeys
+from service.requests import Cursors
+from service.sequencer import Sequencer
+from service.settings import Settings
+from service.transparency_log.store import ProofReader
+from service.transparency_log.writing import Released
+
+
+@dataclass(frozen=True)
+class State:
+    """One running registry."""
+
+    settings: Settings
+    database: Database
+    keys: RegistryKeys
+    sequencer: Sequencer
+    proofs: ProofReader
+    cursors: Cursors
+    tokens: TokenCache
+    limiter: RateLimiter
+    metrics: Metrics
+    clock: Clock
+
+    @property
+    def released(self) -> Released:
+        """The checkpoint that was last let out.
+
+        Raises:
+            Problem: DATABASE_UNAVAILABLE, before the log could be opened for the first time.
+        """
+        found = self.sequencer.released
+        if found is None:
+            error = self.sequencer.health.error
+            raise error if error is not None else Problem("DATABASE_UNAVAILABLE", "The log is not open yet")
+        return found
+
+
+def state_of(request: Request) -> State:
+    """The state of the app that handles this request."""
+    return cast("State", request.app.state.registry)
+
+
+StateDep = Annotated[State, Depends(state_of)]

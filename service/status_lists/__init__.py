@@ -1,0 +1,1 @@
+"""Status lists: bits changed on signed requests, lists signed by the registry's status key."""

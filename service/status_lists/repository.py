@@ -1,0 +1,199 @@
+"""SQL of status lists, their indices and the requests that changed them.
+
+Lives here: statements. Not here: what may change (`changes`) and signing (`signing`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select, update
+
+from service.tables import STATUS_CHANGES, STATUS_INDICES, STATUS_LISTS
+
+
+@dataclass(frozen=True)
+class ListRow:
+    """A status list without its signed document."""
+
+    id: int
+    url: str
+    purpose: str
+    bits: bytes
+    publisher_id: int
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """Which index of which list a credential holds for a purpose."""
+
+    list_url: str
+    position: int
+    purpose: str
+
+
+_LIST = (
+    STATUS_LISTS.c.id,
+    STATUS_LISTS.c.url,
+    STATUS_LISTS.c.purpose,
+    STATUS_LISTS.c.bits,
+    STATUS_LISTS.c.publisher_id,
+)
+
+
+def insert_list(connection: Connection, *, url: str, slug: str, purpose: str, publisher_id: int, bits: bytes) -> int:
+    """Store a new list that is not yet signed; return its row id."""
+    connection.execute(
+        insert(STATUS_LISTS).values(
+            url=url,
+            slug=slug,
+            purpose=purpose,
+            publisher_id=publisher_id,
+            bits=bits,
+            document=b"",
+            digest="",
+            signed_at=0,
+            tree_size=0,
+        )
+    )
+    return int(connection.execute(select(STATUS_LISTS.c.id).where(STATUS_LISTS.c.url == url)).scalar_one())
+
+
+def list_by_url(connection: Connection, url: str) -> ListRow | None:
+    """The list with this id."""
+    row = connection.execute(select(*_LIST).where(STATUS_LISTS.c.url == url)).one_or_none()
+    return None if row is None else ListRow(*row)
+
+
+def lists_by_id(connection: Connection, rows: set[int]) -> list[ListRow]:
+    """The lists with these row ids."""
+    found = connection.execute(select(*_LIST).where(STATUS_LISTS.c.id.in_(rows)).order_by(STATUS_LISTS.c.id))
+    return [ListRow(*row) for row in found]
+
+
+def lists_signed_before(connection: Connection, seconds: int, count: int) -> list[int]:
+    """Row ids of lists whose signature is older than this, the oldest first."""
+    return list(
+        connection.execute(
+            select(STATUS_LISTS.c.id)
+            .where(STATUS_LISTS.c.signed_at < seconds)
+            .order_by(STATUS_LISTS.c.signed_at)
+            .limit(count)
+        ).scalars()
+    )
+
+
+def store_signed(
+    connection: Connection, row: int, *, document: bytes, digest: str, signed_at: int, tree_size: int
+) -> None:
+    """Replace a list's signed document."""
+    connection.execute(
+        update(STATUS_LISTS)
+        .where(STATUS_LISTS.c.id == row)
+        .values(document=document, digest=digest, signed_at=signed_at, tree_size=tree_size)
+    )
+
+
+def store_bits(connection: Connection, row: int, bits: bytes) -> None:
+    """Replace a list's bits."""
+    connection.execute(update(STATUS_LISTS).where(STATUS_LISTS.c.id == row).values(bits=bits))
+
+
+def signed_list(connection: Connection, url: str) -> tuple[bytes, str] | None:
+    """The signed bytes of a list, and their digest."""
+    row = connection.execute(
+        select(STATUS_LISTS.c.document, STATUS_LISTS.c.digest).where(
+            STATUS_LISTS.c.url == url, STATUS_LISTS.c.signed_at > 0
+        )
+    ).one_or_none()
+    return None if row is None else (bytes(row[0]), row[1])
+
+
+def list_url(connection: Connection, slug: str, purpose: str) -> str | None:
+    """The id of a publisher's list."""
+    return connection.execute(
+        select(STATUS_LISTS.c.url).where(STATUS_LISTS.c.slug == slug, STATUS_LISTS.c.purpose == purpose)
+    ).scalar_one_or_none()
+
+
+def index_taken(connection: Connection, url: str, position: int) -> bool:
+    """Whether a registered credential holds this index."""
+    return (
+        connection.execute(
+            select(STATUS_INDICES.c.position).where(
+                STATUS_INDICES.c.list_url == url, STATUS_INDICES.c.position == position
+            )
+        ).one_or_none()
+        is not None
+    )
+
+
+def insert_index(connection: Connection, credential_seq: int, row: IndexRow) -> None:
+    """Give an index to a credential."""
+    connection.execute(insert(STATUS_INDICES).values(credential_seq=credential_seq, **vars(row)))
+
+
+def indices_of(connection: Connection, credential_seq: int) -> list[IndexRow]:
+    """The indices that a credential holds."""
+    rows = connection.execute(
+        select(STATUS_INDICES.c.list_url, STATUS_INDICES.c.position, STATUS_INDICES.c.purpose)
+        .where(STATUS_INDICES.c.credential_seq == credential_seq)
+        .order_by(STATUS_INDICES.c.purpose)
+    )
+    return [IndexRow(*row) for row in rows]
+
+
+def change_seen(connection: Connection, request_digest: str) -> int | None:
+    """The log index that a request led to; None when it was never seen."""
+    return connection.execute(
+        select(STATUS_CHANGES.c.log_index).where(STATUS_CHANGES.c.request_digest == request_digest)
+    ).scalar_one_or_none()
+
+
+def insert_change(
+    connection: Connection,
+    *,
+    request_digest: str,
+    credential_seq: int,
+    purpose: str,
+    value: bool,
+    reason: str,
+    document: bytes,
+    log_index: int,
+    changed_at: int,
+) -> None:
+    """Store a request that changed a status."""
+    connection.execute(
+        insert(STATUS_CHANGES).values(
+            request_digest=request_digest,
+            credential_seq=credential_seq,
+            purpose=purpose,
+            value=value,
+            reason=reason,
+            document=document,
+            log_index=log_index,
+            changed_at=changed_at,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    """A change of status as stored."""
+
+    purpose: str
+    value: bool
+    reason: str
+    log_index: int
+    changed_at: int
+
+
+def changes_of(connection: Connection, credential_seq: int) -> list[ChangeRow]:
+    """What happened to a credential's status, the oldest first."""
+    columns = STATUS_CHANGES.c
+    rows = connection.execute(
+        select(columns.purpose, columns.value, columns.reason, columns.log_index, columns.changed_at)
+        .where(columns.credential_seq == credential_seq)
+        .order_by(columns.log_index)
+    )
+    return [ChangeRow(*row) for row in rows]

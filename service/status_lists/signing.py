@@ -1,0 +1,73 @@
+"""Signing status lists, inside the writer's batch.
+
+Lives here: making a publisher's pair of lists and signing the lists that changed or grew old. Not here: bits
+(`changes`), the list's format (`datasigil.credentials.status_list`).
+Spec: Bitstring Status List v1.0 (W3C Recommendation, 15 May 2025).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from datasigil.canonical import jcs, sha256_hex
+from datasigil.credentials.status_list import new_status_list_credential
+from datasigil.signing import add_proof
+from service.batch import Batch
+from service.clock import seconds_of
+from service.limits import RESIGN_SECONDS, STATUS_LIST_BITS, STATUS_LIST_VALID_SECONDS
+from service.registry_keys import RegistryKeys
+from service.status_lists.repository import insert_list, lists_by_id, lists_signed_before, store_signed
+
+PURPOSES = ("revocation", "suspension")
+_STALE_PER_BATCH = 32
+
+
+def list_address(base_url: str, slug: str, purpose: str) -> str:
+    """The id, which is the URL, of a publisher's list."""
+    return f"{base_url}/status-lists/{slug}/{purpose}"
+
+
+def create_lists(batch: Batch, *, slug: str, publisher_id: int) -> None:
+    """Give a publisher a pair of empty lists, signed when the batch is sealed."""
+    for purpose in PURPOSES:
+        row = insert_list(
+            batch.connection,
+            url=list_address(batch.base_url, slug, purpose),
+            slug=slug,
+            purpose=purpose,
+            publisher_id=publisher_id,
+            bits=bytes(STATUS_LIST_BITS // 8),
+        )
+        batch.touch(row)
+
+
+def stale_lists(connection: Connection, now: datetime) -> list[int]:
+    """Rows of lists that must be signed again although nothing changed, a few at a time."""
+    return lists_signed_before(connection, seconds_of(now) - RESIGN_SECONDS, _STALE_PER_BATCH)
+
+
+def sign_lists(connection: Connection, keys: RegistryKeys, rows: set[int], now: datetime, tree_size: int) -> None:
+    """Sign lists as the replay of the log's first `tree_size` entries."""
+    if not rows:
+        return
+    for one in lists_by_id(connection, rows):
+        unsigned = new_status_list_credential(
+            list_id=one.url,
+            issuer=keys.did,
+            purpose=one.purpose,
+            bits=one.bits,
+            valid_from=now,
+            valid_until=now + timedelta(seconds=STATUS_LIST_VALID_SECONDS),
+            replay=(keys.origin, tree_size),
+        )
+        document = jcs(add_proof(unsigned, keys.status, created=now))
+        store_signed(
+            connection,
+            one.id,
+            document=document,
+            digest=sha256_hex(document),
+            signed_at=seconds_of(now),
+            tree_size=tree_size,
+        )

@@ -1,0 +1,224 @@
+"""The registry's tables, defined once with SQLModel for SQLite and PostgreSQL.
+
+Lives here: columns, keys and indices, and the Core `Table` of each for the repositories. Not here: SQL statements
+(the repositories) and how a database gets these tables (`migrations/`).
+
+Instants are whole seconds since 1970 UTC; digests are 64 lower-case hexadecimal digits; signed bytes are kept as received.
+"""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
+from sqlalchemy.types import TypeEngine
+from sqlmodel import Field, SQLModel
+
+# SQLite's rowid alias must be spelled INTEGER; PostgreSQL needs 64 bits.
+SERIAL: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
+# Prefix search compares bytes, so the term's order must not depend on the server's locale.
+BYTEWISE: TypeEngine[str] = String(64).with_variant(String(64, collation="C"), "postgresql")
+
+
+class Publisher(SQLModel, table=True):
+    """A DID whose control was proven, or that an operator invited."""
+
+    __tablename__ = "publisher"
+    id: int | None = Field(default=None, sa_column=Column(SERIAL, primary_key=True))
+    did: str = Field(sa_column=Column(Text, unique=True, nullable=False))
+    slug: str = Field(unique=True)
+    name: str = ""
+    role: str = "publisher"
+    active: bool = True
+    created_at: int = Field(sa_type=BigInteger)
+
+
+class Token(SQLModel, table=True):
+    """A bearer token, of which only SHA-256 is stored."""
+
+    __tablename__ = "token"
+    id: str = Field(primary_key=True)
+    secret_hash: str = Field(unique=True)
+    publisher_id: int = Field(sa_type=BigInteger, foreign_key="publisher.id", index=True)
+    name: str = ""
+    scopes: str
+    created_at: int = Field(sa_type=BigInteger)
+    expires_at: int = Field(sa_type=BigInteger)
+    revoked_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class Challenge(SQLModel, table=True):
+    """A challenge that a presentation must answer once; stored as SHA-256."""
+
+    __tablename__ = "challenge"
+    value_hash: str = Field(primary_key=True)
+    expires_at: int = Field(sa_type=BigInteger, index=True)
+
+
+class Credential(SQLModel, table=True):
+    """A registered credential: its signed bytes, and what search and pages need from them."""
+
+    __tablename__ = "credential"
+    __table_args__ = (Index("credential_type_issuer", "type", "issuer"),)
+    seq: int | None = Field(default=None, sa_column=Column(SERIAL, primary_key=True))
+    id: str = Field(sa_column=Column(Text, unique=True, nullable=False))
+    digest: str = Field(unique=True)
+    document: bytes = Field(sa_type=LargeBinary)
+    type: str
+    profile: str = ""
+    role: str = ""
+    issuer: str = Field(sa_column=Column(Text, nullable=False, index=True))
+    publisher_id: int = Field(sa_type=BigInteger, foreign_key="publisher.id")
+    subject_id: str = Field(default="", sa_column=Column(Text, nullable=False, index=True))
+    name: str = Field(default="", sa_type=Text)
+    version: str = Field(default="", sa_type=Text)
+    license: str = Field(default="", sa_column=Column(Text, nullable=False, index=True))
+    valid_from: int = Field(sa_type=BigInteger)
+    valid_until: int | None = Field(default=None, sa_type=BigInteger)
+    issued: str = ""
+    manifest_digest: str = Field(default="", index=True)
+    manifest_public: bool = False
+    log_index: int = Field(sa_type=BigInteger, unique=True)
+    registered_at: int = Field(sa_type=BigInteger)
+    revoked: bool = False
+    suspended: bool = False
+
+
+class Manifest(SQLModel, table=True):
+    """The canonical bytes of an uploaded manifest."""
+
+    __tablename__ = "manifest"
+    digest: str = Field(primary_key=True)
+    body: bytes = Field(sa_type=LargeBinary)
+
+
+class KnownDigest(SQLModel, table=True):
+    """A SHA-256 under which a credential can be looked up."""
+
+    __tablename__ = "known_digest"
+    sha256: str = Field(primary_key=True)
+    credential_seq: int = Field(sa_type=BigInteger, foreign_key="credential.seq", primary_key=True)
+    kind: str = Field(primary_key=True)
+    path: str = Field(default="", sa_type=Text)
+
+
+class SearchTerm(SQLModel, table=True):
+    """One word by which a credential is found."""
+
+    __tablename__ = "search_term"
+    term: str = Field(sa_column=Column(BYTEWISE, primary_key=True))
+    credential_seq: int = Field(sa_type=BigInteger, foreign_key="credential.seq", primary_key=True)
+
+
+class Edge(SQLModel, table=True):
+    """`child` names `parent_digest` in its signed content."""
+
+    __tablename__ = "edge"
+    child_seq: int = Field(sa_type=BigInteger, foreign_key="credential.seq", primary_key=True)
+    parent_digest: str = Field(primary_key=True, index=True)
+    relation: str = Field(primary_key=True)
+
+
+class StatusListRow(SQLModel, table=True):
+    """A status list that this registry keeps and signs: its bits and the signed bytes last released."""
+
+    __tablename__ = "status_list"
+    id: int | None = Field(default=None, sa_column=Column(SERIAL, primary_key=True))
+    url: str = Field(sa_column=Column(Text, unique=True, nullable=False))
+    slug: str
+    purpose: str
+    publisher_id: int = Field(sa_type=BigInteger, foreign_key="publisher.id", index=True)
+    bits: bytes = Field(sa_type=LargeBinary)
+    document: bytes = Field(sa_type=LargeBinary)
+    digest: str
+    signed_at: int = Field(sa_type=BigInteger, index=True)
+    tree_size: int = Field(sa_type=BigInteger)
+
+
+class StatusIndex(SQLModel, table=True):
+    """An index of a status list that a registered credential holds; the key makes it race-free unique."""
+
+    __tablename__ = "status_index"
+    list_url: str = Field(sa_column=Column(Text, primary_key=True))
+    position: int = Field(sa_type=BigInteger, primary_key=True)
+    credential_seq: int = Field(sa_type=BigInteger, foreign_key="credential.seq", index=True)
+    purpose: str
+
+
+class StatusChange(SQLModel, table=True):
+    """A signed request that changed a status, and the log entry that says so."""
+
+    __tablename__ = "status_change"
+    __table_args__ = (UniqueConstraint("log_index"),)
+    request_digest: str = Field(primary_key=True)
+    credential_seq: int = Field(sa_type=BigInteger, foreign_key="credential.seq", index=True)
+    purpose: str
+    value: bool
+    reason: str = Field(default="", sa_type=Text)
+    document: bytes = Field(sa_type=LargeBinary)
+    log_index: int | None = Field(default=None, sa_type=BigInteger)
+    changed_at: int = Field(sa_type=BigInteger)
+
+
+class LogEntry(SQLModel, table=True):
+    """The bytes of one log entry."""
+
+    __tablename__ = "log_entry"
+    position: int = Field(
+        sa_column=Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False)
+    )
+    entry: bytes = Field(sa_type=LargeBinary)
+
+
+class LogTile(SQLModel, table=True):
+    """A tile of 1 to 256 hashes (tlog-tiles)."""
+
+    __tablename__ = "log_tile"
+    level: int = Field(primary_key=True)
+    position: int = Field(sa_type=BigInteger, primary_key=True)
+    hashes: bytes = Field(sa_type=LargeBinary)
+
+
+class LogState(SQLModel, table=True):
+    """The one row that says how large the tree is, who may write, and the checkpoint last signed."""
+
+    __tablename__ = "log_state"
+    id: int = Field(primary_key=True)
+    origin: str = Field(sa_type=Text)
+    size: int = Field(sa_type=BigInteger)
+    root: str
+    checkpoint: bytes = Field(sa_type=LargeBinary)
+    cosigned_at: int = Field(sa_type=BigInteger)
+    fencing: int = Field(sa_type=BigInteger)
+    holder: str
+    lease_until: int = Field(sa_type=BigInteger)
+
+
+class IdempotentReply(SQLModel, table=True):
+    """The reply that a publisher's Idempotency-Key got."""
+
+    __tablename__ = "idempotent_reply"
+    publisher_id: int = Field(sa_type=BigInteger, foreign_key="publisher.id", primary_key=True)
+    key_hash: str = Field(primary_key=True)
+    request_hash: str
+    status: int
+    body: bytes = Field(sa_type=LargeBinary)
+    expires_at: int = Field(sa_type=BigInteger, index=True)
+
+
+def core_table(name: str) -> Table:
+    """The Core table of the model with this table name."""
+    return SQLModel.metadata.tables[name]
+
+
+PUBLISHERS = core_table("publisher")
+TOKENS = core_table("token")
+CHALLENGES = core_table("challenge")
+CREDENTIALS = core_table("credential")
+MANIFESTS = core_table("manifest")
+KNOWN_DIGESTS = core_table("known_digest")
+SEARCH_TERMS = core_table("search_term")
+EDGES = core_table("edge")
+STATUS_LISTS = core_table("status_list")
+STATUS_INDICES = core_table("status_index")
+STATUS_CHANGES = core_table("status_change")
+LOG_ENTRIES = core_table("log_entry")
+LOG_TILES = core_table("log_tile")
+LOG_STATE = core_table("log_state")
+IDEMPOTENT_REPLIES = core_table("idempotent_reply")

@@ -1,0 +1,1 @@
+"""Training: what the registry knows about models trained on registered data."""

@@ -1,0 +1,135 @@
+"""SQL of the log: its state row, entries and tiles.
+
+Lives here: statements. Not here: hashing (`datasigil.transparency.tiles`), signing (`writing`), HTTP (`endpoints`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, func, insert, select, update
+
+from service.tables import CREDENTIALS, LOG_ENTRIES, LOG_STATE, LOG_TILES
+
+STATE_ROW = 1
+
+
+@dataclass(frozen=True)
+class StoredState:
+    """The state row."""
+
+    origin: str
+    size: int
+    root: str
+    checkpoint: bytes
+    cosigned_at: int
+    fencing: int
+    holder: str
+    lease_until: int
+
+
+def read_state(connection: Connection) -> StoredState | None:
+    """The state row; None before the first writer has opened the log."""
+    row = connection.execute(
+        select(
+            LOG_STATE.c.origin,
+            LOG_STATE.c.size,
+            LOG_STATE.c.root,
+            LOG_STATE.c.checkpoint,
+            LOG_STATE.c.cosigned_at,
+            LOG_STATE.c.fencing,
+            LOG_STATE.c.holder,
+            LOG_STATE.c.lease_until,
+        ).where(LOG_STATE.c.id == STATE_ROW)
+    ).one_or_none()
+    return None if row is None else StoredState(*row)
+
+
+def create_state(connection: Connection, state: StoredState) -> None:
+    """Insert the first state row."""
+    connection.execute(insert(LOG_STATE).values(id=STATE_ROW, **vars(state)))
+
+
+def take_lease(connection: Connection, *, seen: StoredState, holder: str, until: int) -> bool:
+    """Become the writer with the next fencing token, if nobody else did since `seen` was read."""
+    result = connection.execute(
+        update(LOG_STATE)
+        .where(and_(LOG_STATE.c.id == STATE_ROW, LOG_STATE.c.fencing == seen.fencing))
+        .values(holder=holder, fencing=seen.fencing + 1, lease_until=until)
+    )
+    return result.rowcount == 1
+
+
+def swap_state(connection: Connection, *, old: StoredState, new: StoredState) -> bool:
+    """Compare-and-swap on (size, root, fencing token)."""
+    result = connection.execute(
+        update(LOG_STATE)
+        .where(
+            LOG_STATE.c.id == STATE_ROW,
+            LOG_STATE.c.size == old.size,
+            LOG_STATE.c.root == old.root,
+            LOG_STATE.c.fencing == old.fencing,
+        )
+        .values(
+            size=new.size,
+            root=new.root,
+            checkpoint=new.checkpoint,
+            cosigned_at=new.cosigned_at,
+            lease_until=new.lease_until,
+        )
+    )
+    return result.rowcount == 1
+
+
+def insert_entries(connection: Connection, first: int, entries: Sequence[bytes]) -> None:
+    """Store entries from position `first` on."""
+    rows = [{"position": first + number, "entry": entry} for number, entry in enumerate(entries)]
+    connection.execute(insert(LOG_ENTRIES), rows)
+
+
+def read_entries(connection: Connection, start: int, stop: int) -> list[bytes]:
+    """The entries of positions start..stop-1, in order; shorter when some are missing."""
+    rows = connection.execute(
+        select(LOG_ENTRIES.c.position, LOG_ENTRIES.c.entry)
+        .where(LOG_ENTRIES.c.position >= start, LOG_ENTRIES.c.position < stop)
+        .order_by(LOG_ENTRIES.c.position)
+    ).all()
+    found = [bytes(entry) for position, entry in rows]
+    contiguous = [position for position, _ in rows] == list(range(start, start + len(rows)))
+    return found if contiguous else []
+
+
+def count_entries(connection: Connection) -> int:
+    """How many entries are stored."""
+    return int(connection.execute(select(func.count()).select_from(LOG_ENTRIES)).scalar_one())
+
+
+def read_tile(connection: Connection, level: int, position: int) -> bytes | None:
+    """The hashes of one tile, full or partial."""
+    found = connection.execute(
+        select(LOG_TILES.c.hashes).where(LOG_TILES.c.level == level, LOG_TILES.c.position == position)
+    ).scalar_one_or_none()
+    return None if found is None else bytes(found)
+
+
+def write_tiles(connection: Connection, tiles: Iterable[tuple[int, int, bytes]]) -> None:
+    """Insert or replace tiles given as (level, position, hashes)."""
+    for level, position, hashes in tiles:
+        changed = connection.execute(
+            update(LOG_TILES).where(LOG_TILES.c.level == level, LOG_TILES.c.position == position).values(hashes=hashes)
+        )
+        if changed.rowcount == 0:
+            connection.execute(insert(LOG_TILES).values(level=level, position=position, hashes=hashes))
+
+
+def newest_entries(connection: Connection, before: int, count: int) -> list[tuple[int, bytes, str | None, str | None]]:
+    """The `count` entries below `before`, newest first, each with the id and name of the credential it issued."""
+    rows = connection.execute(
+        select(LOG_ENTRIES.c.position, LOG_ENTRIES.c.entry, CREDENTIALS.c.id, CREDENTIALS.c.name)
+        .outerjoin(CREDENTIALS, CREDENTIALS.c.log_index == LOG_ENTRIES.c.position)
+        .where(LOG_ENTRIES.c.position < before)
+        .order_by(LOG_ENTRIES.c.position.desc())
+        .limit(count)
+    )
+    return [(int(position), bytes(entry), identifier, name) for position, entry, identifier, name in rows]
