@@ -1,0 +1,178 @@
+"""The arguments of `datasigil-train`.
+
+Here: every command's options, help and example. Not here: what a command does; `run` names it as `module:function`, so that
+nothing of it is imported before it is wanted. There is no flag that skips the gate, and none that asks about another time than now.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+_PROGRAM = "datasigil-train"
+_EXIT_CODES = "Exit code: 0 done, 1 refused as INVALID, 2 wrong usage or a fault, 3 refused as INDETERMINATE, 130 stopped by Ctrl-C."
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line; wrong usage exits with 2, `--help` and `--version` with 0."""
+    return parser().parse_args(argv)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog=_PROGRAM,
+        description="Train on credentialed data only: refuse what is not VALID, and record what was done.",
+        epilog=_examples(
+            "datasigil-train new clauses/ --bundle clauses.sigil.json -o recipe.yaml",
+            "datasigil-train train recipe.yaml -o runs/clauses --key me --registry https://registry.example",
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=_version())
+    commands = top.add_subparsers(required=True, metavar=None, dest="command")
+    for add in (_new, _plan, _train, _eval, _card, _replay):
+        add(commands)
+    return top
+
+
+def _new(commands: Any) -> None:
+    one = _command(
+        commands,
+        "new",
+        "new:run",
+        "Write a recipe for a credentialed dataset.",
+        "datasigil-train new clauses/ --bundle clauses.sigil.json -o recipe.yaml",
+        notes="The gate judges the dataset first; without a credential nothing is looked at and nothing is written.",
+    )
+    one.add_argument("data", metavar="DIR", help="the dataset's folder")
+    one.add_argument("--bundle", metavar="FILE", help="its evidence bundle (default: DIR/.datasigil/bundle.sigil.json)")
+    one.add_argument("-o", "--output", metavar="FILE", help="where to write the recipe (default: standard output)")
+    one.add_argument("--name", help="name of the model (default: the dataset's name)")
+    one.add_argument("--force", action="store_true", help="replace an existing recipe")
+    _gate_options(one)
+
+
+def _train(commands: Any) -> None:
+    one = _command(
+        commands,
+        "train",
+        "train:run",
+        "Train a recipe on the bytes that the gate verified.",
+        "datasigil-train train recipe.yaml -o runs/clauses",
+        "datasigil-train train recipe.yaml -o runs/clauses --key me --registry https://registry.example",
+        notes="Ctrl-C writes a checkpoint at the next step and says how to go on. " + _EXIT_CODES,
+    )
+    one.add_argument("recipe", metavar="RECIPE")
+    one.add_argument("-o", "--output", metavar="DIR", help="result folder, which must not exist (default: runs/NAME)")
+    one.add_argument("--resume", action="store_true", help="go on with an unfinished run in the same place")
+    one.add_argument(
+        "--key", metavar="NAME_OR_FILE", help="sign a ModelTrainingCredential with this key and register it"
+    )
+    one.add_argument("--registry", metavar="URL", help="registry you are logged in to (default: DATASIGIL_REGISTRY)")
+    one.add_argument("--no-publish", action="store_true", help="sign, but do not register")
+    one.add_argument(
+        "--publisher", metavar="TEXT", help="your name in the model credential (default: the DID of the key)"
+    )
+    _gate_options(one)
+
+
+def _plan(commands: Any) -> None:
+    one = _command(
+        commands,
+        "plan",
+        "plan:run",
+        "Pass the gate and say what training would do and take on this machine.",
+        "datasigil-train plan recipe.yaml",
+        notes="Time and memory are measured in a few steps that are thrown away; --probe 0 estimates them instead.",
+    )
+    one.add_argument("recipe", metavar="RECIPE")
+    one.add_argument("--probe", type=int, default=4, metavar="STEPS", help="steps to measure, 0 for none (default: 4)")
+    _gate_options(one)
+
+
+def _eval(commands: Any) -> None:
+    one = _command(
+        commands,
+        "eval",
+        "eval:run",
+        "Judge a finished run on the test split of a recipe, through the gate.",
+        "datasigil-train eval runs/clauses --recipe newer.yaml",
+    )
+    one.add_argument("run_folder", metavar="RUN")
+    one.add_argument(
+        "--recipe", metavar="RECIPE", required=True, help="whose test split; it must have the run's labels"
+    )
+    _gate_options(one)
+
+
+def _card(commands: Any) -> None:
+    one = _command(
+        commands,
+        "card",
+        "card_command:run",
+        "Check a run folder's card against its receipt, files and evidence.",
+        "datasigil-train card runs/clauses",
+        notes="Exit code: 0 every fact agrees with its source, 1 something does not.",
+    )
+    one.add_argument("run_folder", metavar="RUN")
+    one.add_argument("--render", action="store_true", help="write README.md anew from card.json first")
+
+
+def _replay(commands: Any) -> None:
+    one = _command(
+        commands,
+        "replay",
+        "replay:run",
+        "Verify everything again, train again, and compare.",
+        "datasigil-train replay runs/clauses --recipe recipe.yaml",
+        notes="Says REPRODUCED (equal bytes), WITHIN_TOLERANCE or DIVERGED (exit code 1).",
+    )
+    one.add_argument("run_folder", metavar="RUN")
+    one.add_argument(
+        "--recipe", metavar="RECIPE", required=True, help="the recipe of the run; its data is verified again"
+    )
+    one.add_argument(
+        "--tolerance", default="0.02", metavar="F1", help="largest difference of test macro-F1 (default: 0.02)"
+    )
+    _gate_options(one)
+
+
+def _command(commands: Any, name: str, run: str, text: str, *examples: str, notes: str = "") -> argparse.ArgumentParser:
+    one: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=f"{notes}\n\n{_examples(*examples)}" if notes else _examples(*examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    one.set_defaults(run=run)
+    one.add_argument("--json", action="store_true", help="write the result as versioned JSON to standard output")
+    one.add_argument("-q", "--quiet", action="store_true", help="no talk and no progress")
+    one.add_argument("-v", "--verbose", action="store_true", help="more talk")
+    return one
+
+
+def _gate_options(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--policy", metavar="FILE", help="your trust file (or DATASIGIL_POLICY)")
+    one.add_argument("--offline", action="store_true", help="open no socket; judge by the bundle's own evidence")
+    one.add_argument(
+        "--dev", action="store_true", help="admit a registry on this machine without TLS (or DATASIGIL_DEV=1)"
+    )
+
+
+def _examples(*lines: str) -> str:
+    word = "example:" if len(lines) == 1 else "examples:"
+    return "\n".join([word, *(f"  {line}" for line in lines)])
+
+
+def _version() -> str:
+    from datasigil import __version__
+
+    return f"{_PROGRAM} {__version__}"
+
+
+__all__ = ["parse", "parser"]

@@ -1,0 +1,275 @@
+"""Records out of verified bytes: jsonl, csv, and pairs of sentence and tag files.
+
+Here: strict parsers from bytes to `Record`. Not here: where the bytes come from (`verified_files`), what labels mean
+(`labels`), splits. Nothing here opens a file, and nothing skips a line: a record that does not fit stops the run.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from datasigil.datasets.paths import display_path
+from datasigil.encoding import GENERIC, parse_json
+from datasigil.errors import DatasigilError, MalformedError
+from training_worker.formats import check_text_format, refuse_code, suffix
+from training_worker.limits import CSV_COLUMNS_MAX, RECORD_MAX_BYTES, RECORDS_MAX
+from training_worker.recipe import Columns, Data
+from training_worker.verified_files import VerifiedFiles
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One text with its tags; `index` counts from 0 within the file, `document` is empty where the data names none."""
+
+    dataset: int
+    path: str
+    index: int
+    text: str
+    tags: tuple[str, ...]
+    document: str
+    split: str  # train, validation, test, or "" where it is still to be drawn
+
+
+def read_records(files: VerifiedFiles, data: Data, dataset: int) -> list[Record]:
+    """Read every record that a recipe names in one dataset.
+
+    Raises:
+        DatasigilError: FORMAT, NO_FILE, EMPTY_FILE, LIMIT, SPLIT_OVERLAP, TAG_LINES.
+        MalformedError: RECORD or COLUMN, with file and line.
+    """
+    refuse_code(files.paths)
+    records: list[Record] = []
+    for path, split in _chosen(files.paths, data):
+        records += _read_file(files, data, dataset, path, split)
+        if len(records) > RECORDS_MAX:
+            raise DatasigilError(
+                "LIMIT", "too many records", place=display_path(path), expected=f"at most {RECORDS_MAX}"
+            )
+    return records
+
+
+def _chosen(paths: tuple[str, ...], data: Data) -> list[tuple[str, str]]:
+    """Return (path, split) of every file the patterns name, in manifest order; a file in two splits is refused."""
+    chosen: dict[str, str] = {}
+    groups = [(data.files.all, "")] + [(getattr(data.files, name), name) for name in SPLITS]
+    for patterns, split in groups:
+        for pattern in patterns:
+            matches = [path for path in paths if fnmatchcase(path, pattern)]
+            if not matches:
+                raise DatasigilError(
+                    "NO_FILE",
+                    "no file of the credentialed dataset fits this pattern",
+                    place=pattern,
+                    expected="one of " + ", ".join(display_path(path) for path in paths[:8]),
+                )
+            for path in matches:
+                if chosen.setdefault(path, split) != split:
+                    raise DatasigilError("SPLIT_OVERLAP", "a file is in two splits", place=display_path(path))
+    return [(path, chosen[path]) for path in paths if path in chosen]
+
+
+def _read_file(files: VerifiedFiles, data: Data, dataset: int, path: str, split: str) -> list[Record]:
+    content = files.read(path)
+    check_text_format(path, content)
+    if data.layout == "sentences+tags":
+        assert data.tags is not None
+        tag_path = f"{data.tags.rstrip('/')}/{path.rpartition('/')[2]}"
+        rows = read_sentences(content, files.read(tag_path), path, tag_path)
+    elif suffix(path) == ".jsonl":
+        assert data.columns is not None
+        rows = read_jsonl(content, data.columns, path)
+    elif suffix(path) == ".csv":
+        assert data.columns is not None
+        rows = read_csv(content, data.columns, path)
+    else:
+        raise DatasigilError(
+            "FORMAT", "records are read from jsonl and csv", place=display_path(path), found=suffix(path) or "no suffix"
+        )
+    records = [Record(dataset, path, index, text, tags, document, split) for index, text, tags, document in rows]
+    if not records:
+        raise DatasigilError(
+            "EMPTY_FILE", "the file holds no record", place=display_path(path), expected="at least one"
+        )
+    return records
+
+
+Row = tuple[int, str, tuple[str, ...], str]
+
+
+def json_objects(content: bytes, path: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (index, object) of a jsonl file; only the last line may be empty.
+
+    Raises:
+        MalformedError: RECORD, LIMIT or the JSON parser's codes, with file and line.
+    """
+    lines = content.split(b"\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    for index, line in enumerate(lines):
+        place = f"{display_path(path)} line {index + 1}"
+        try:
+            value = parse_json(line, max_bytes=RECORD_MAX_BYTES, profile=GENERIC)
+        except MalformedError as error:
+            error.place = f"{place} {error.place}".rstrip()
+            raise
+        if not isinstance(value, dict):
+            raise MalformedError("RECORD", "a line is not a JSON object", place=place, found=type(value).__name__)
+        yield index, value
+
+
+def read_jsonl(content: bytes, columns: Columns, path: str) -> Iterator[Row]:
+    """Yield the rows of a jsonl file.
+
+    Raises:
+        MalformedError: RECORD or COLUMN, with file and line.
+    """
+    for index, value in json_objects(content, path):
+        place = f"{display_path(path)} line {index + 1}"
+        document = _member(value, columns.document, place) if columns.document else ""
+        if type(document) not in (str, int):
+            raise _wrong(place, columns.document or "", "text or a whole number", document)
+        text = _text(_member(value, columns.text, place), place, columns.text)
+        yield index, text, _tags(_member(value, columns.labels, place), place, columns), str(document)
+
+
+def _member(value: dict[str, Any], name: str, place: str) -> Any:
+    if name not in value:
+        raise MalformedError(
+            "COLUMN",
+            f"the column {name!r} is missing",
+            place=place,
+            expected=name,
+            found=", ".join(sorted(value))[:200],
+        )
+    return value[name]
+
+
+def _text(value: object, place: str, column: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _wrong(place, column, "text that is not blank", value)
+    return value
+
+
+def _tags(value: object, place: str, columns: Columns) -> tuple[str, ...]:
+    """Return tags as text; a number is its decimal spelling, a list may be empty, null and floats are refused."""
+    values = value if isinstance(value, list) else [value]
+    tags = []
+    for item in values:
+        if type(item) is int or (type(item) is str and item.strip()):
+            tags.append(str(item).strip())
+        else:
+            raise _wrong(place, columns.labels, "text, a whole number, or a list of these", item)
+    if len(set(tags)) != len(tags):
+        raise _wrong(place, columns.labels, "each label once", value)
+    return tuple(tags)
+
+
+def _wrong(place: str, column: str, expected: str, value: object) -> MalformedError:
+    return MalformedError(
+        "RECORD", f"the column {column!r} does not fit", place=place, expected=expected, found=repr(value)[:80]
+    )
+
+
+def csv_rows(content: bytes, path: str) -> Iterator[tuple[int, int, dict[str, str]]]:
+    """Yield (index, line, row) of a csv file with a header (RFC 4180, UTF-8, comma); every row as wide as the header.
+
+    Raises:
+        MalformedError: RECORD or ENCODING, with file and line.
+    """
+    place = display_path(path)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MalformedError("ENCODING", "the file is not UTF-8", place=f"{place} byte {error.start}") from None
+    # The module's bound on a field is global; it is set before every read so that no other user can raise it.
+    csv.field_size_limit(RECORD_MAX_BYTES)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = next(reader, [])
+        if not header or len(set(header)) != len(header) or len(header) > CSV_COLUMNS_MAX:
+            raise MalformedError("RECORD", "the header does not name each column once", place=f"{place} line 1")
+        for index, row in enumerate(reader):
+            if len(row) != len(header):
+                where = f"{place} line {reader.line_num}"
+                raise MalformedError(
+                    "RECORD",
+                    "a row is not as wide as the header",
+                    place=where,
+                    expected=str(len(header)),
+                    found=str(len(row)),
+                )
+            yield index, reader.line_num, dict(zip(header, row, strict=True))
+    except csv.Error as error:
+        raise MalformedError("RECORD", f"not csv: {error}", place=f"{place} line {reader.line_num}") from None
+
+
+def read_csv(content: bytes, columns: Columns, path: str) -> Iterator[Row]:
+    """Yield the rows of a csv file; an empty labels field means no label only where `separator` is set.
+
+    Raises:
+        MalformedError: RECORD, COLUMN or ENCODING, with file and line.
+    """
+    for index, line, row in csv_rows(content, path):
+        place = f"{display_path(path)} line {line}"
+        text = _text(_member(row, columns.text, place), place, columns.text)
+        field = _member(row, columns.labels, place)
+        document = _member(row, columns.document, place) if columns.document else ""
+        if columns.separator:
+            value: object = [part for part in (part.strip() for part in field.split(columns.separator)) if part]
+        else:
+            value = field
+        yield index, text, _tags(value, place, columns), document
+
+
+def read_sentences(sentences: bytes, tags: bytes, path: str, tag_path: str) -> Iterator[Row]:
+    """Yield one row per sentence line with the tags on the same line of the tag file; the document is the file's name.
+
+    Blank sentence lines carry no text and are left out; a blank line with a tag is refused.
+
+    Raises:
+        DatasigilError: TAG_LINES, when the files do not have the same number of lines.
+        MalformedError: RECORD or ENCODING.
+    """
+    texts, marks = _lines(sentences, path), _lines(tags, tag_path)
+    if len(texts) != len(marks):
+        raise DatasigilError(
+            "TAG_LINES",
+            "sentences and tags do not pair up",
+            place=f"{display_path(path)} and {display_path(tag_path)}",
+            expected=f"{len(texts)} tag lines",
+            found=f"{len(marks)}",
+        )
+    document = path.rpartition("/")[2].rpartition(".")[0]
+    for index, (text, mark) in enumerate(zip(texts, marks, strict=True)):
+        found = tuple(mark.split())
+        if not text.strip():
+            if found:
+                raise MalformedError(
+                    "RECORD", "a blank sentence has tags", place=f"{display_path(path)} line {index + 1}"
+                )
+            continue
+        yield index, text.strip(), tuple(dict.fromkeys(found)), document
+
+
+def _lines(content: bytes, path: str) -> list[str]:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MalformedError(
+            "ENCODING", "the file is not UTF-8", place=f"{display_path(path)} byte {error.start}"
+        ) from None
+    # Only line feeds end a line: sentences may hold U+2028 and form feeds.
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    if not lines[-1]:
+        lines.pop()  # what follows the last line feed is no line; a blank tag line is one
+    return lines
+
+
+__all__ = ["SPLITS", "Record", "csv_rows", "json_objects", "read_csv", "read_jsonl", "read_records", "read_sentences"]
