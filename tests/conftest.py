@@ -1,0 +1,54 @@
+"""Fixtures and rules that every test shares.
+
+Here: where the shared vectors lie, and what a missing service means. Not here: the in-memory world (`simulator.py`).
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def require_all() -> bool:
+    """Whether a missing service or vector fails a test instead of skipping it (CI sets this)."""
+    return os.environ.get("DATASIGIL_REQUIRE_ALL") == "1"
+
+
+def absent(what: str) -> None:
+    """Skip the running test because `what` is missing, or fail it under DATASIGIL_REQUIRE_ALL=1."""
+    if require_all():
+        pytest.fail(f"{what} is required here (DATASIGIL_REQUIRE_ALL=1) and missing")
+    pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with the official vectors and corpora: DATASIGIL_SHARED, by default ../shared beside the checkout."""
+    folder = Path(os.environ.get("DATASIGIL_SHARED", REPOSITORY.parent / "shared"))
+    if not folder.is_dir():
+        absent(f"the shared folder {folder}")
+    return folder.resolve()
+
+
+@pytest.fixture(autouse=True)
+def private_homes(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every test its own configuration, state and cache folders, so that none reads or writes the user's."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    for name in [name for name in os.environ if name.startswith("DATASIGIL_") and name not in KEPT]:
+        monkeypatch.delenv(name)
+
+
+# Settings of the test run itself, as opposed to settings of the programs under test.
+KEPT = {"DATASIGIL_SHARED", "DATASIGIL_REQUIRE_ALL", "DATASIGIL_TEST_DATABASE_URL"}

@@ -1,0 +1,234 @@
+"""The published schemas against an independent validator: both must say the same about every example and every mutation."""
+
+import copy
+import hashlib
+import json
+import subprocess
+import sys
+
+import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry
+
+from datasigil.credentials import contexts
+from datasigil.credentials.status_list import LIST_CREDENTIAL, new_status_list_credential
+from datasigil.credentials.status_request import REQUEST, new_status_change_request
+from datasigil.credentials.types import credential_type_table, parse_credential
+from datasigil.errors import DatasigilError, MalformedError
+
+EXAMPLES = ("card-review", "dataset-approval", "dataset-audit", "dataset-full", "dataset-lineage", "dataset-minimal", "dataset-observer",
+            "license-grant", "model-training")  # fmt: skip
+
+# What JSON Schema cannot say and the parser checks in addition.
+STRICTER = ("sorted", "period", "calendar date", "not a timestamp", "schema that this version does not know")
+
+REPLACEMENTS = (
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    "",
+    "x",
+    "unknown",
+    "2026-13-45",
+    "9" * 40,
+    [],
+    {},
+    ["x"],
+    {"@value": "x"},
+    "a\u0000b",
+    "did:web:a.example",
+)
+
+
+def validator(repository, name: str) -> Draft202012Validator:
+    schema = json.loads((repository / "schemas" / name).read_bytes())
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema, registry=Registry())
+
+
+def mutations(document, path=()):
+    """Every document that differs in one member: removed, replaced by each of REPLACEMENTS, doubled, or with one more."""
+    if isinstance(document, dict):
+        for name in document:
+            yield (*path, name), "remove"
+            for replacement in REPLACEMENTS:
+                yield (*path, name), replacement
+            yield from mutations(document[name], (*path, name))
+        yield (*path, "unknownMember"), "x"
+        yield (*path, "@id"), "urn:a:b"
+    elif isinstance(document, list):
+        for index, item in enumerate(document):
+            yield (*path, index), "remove"
+            yield (*path, index), 7
+            yield from mutations(item, (*path, index))
+
+
+def mutated(document, path, value):
+    changed = copy.deepcopy(document)
+    target = changed
+    for step in path[:-1]:
+        target = target[step]
+    if value == "remove":
+        del target[path[-1]]
+    else:
+        target[path[-1]] = value
+    return changed
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_parser_and_published_schema_agree_on_every_mutation(repository, examples, name):
+    example = examples[name]
+    oracle = validator(repository, example["credentialSchema"]["id"].rsplit("/", 1)[-1])
+    assert oracle.is_valid(example)
+    assert parse_credential(example)
+    count = 0
+    for path, value in mutations(example):
+        changed = mutated(example, path, value)
+        try:
+            parse_credential(changed)
+            refused = ""
+        except MalformedError as error:
+            refused = str(error)
+        valid = oracle.is_valid(changed)
+        assert valid == (not refused) or (valid and any(reason in refused for reason in STRICTER)), (
+            path,
+            value,
+            refused,
+        )
+        count += 1
+    assert count > 300
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_fast_path_and_the_explaining_path_decide_alike_on_every_mutation(examples, name):
+    example = examples[name]
+    table = credential_type_table(example["type"][1])
+    assert table.fits(example)
+    decided = {True: 0, False: 0}
+    for path, value in mutations(example):
+        changed = mutated(example, path, value)
+        try:
+            table.check(changed, None)
+            passed = True
+        except MalformedError:
+            passed = False
+        assert table.fits(changed) is passed, (path, value)
+        decided[passed] += 1
+    assert decided[False] > 300
+    assert decided[True] > 0
+
+
+@pytest.mark.parametrize("kind", ["StatusListCredential", "StatusChangeRequest"])
+def test_status_documents_agree_with_their_schemas_too(repository, signer, now, kind):
+    if kind == "StatusListCredential":
+        table, name = LIST_CREDENTIAL, "status-list-credential-v1.json"
+        document = new_status_list_credential(
+            list_id="https://registry.example/l/revocation", issuer=signer.controller, purpose="revocation", bits=bytes(16384), valid_from=now,
+            valid_until=now.replace(year=2027), replay=("registry.example/log", 5),
+        )  # fmt: skip
+    else:
+        table, name = REQUEST, "status-change-request-v1.json"
+        document = new_status_change_request(
+            credential_id="urn:uuid:1", credential_digest="ab" * 32, purpose="revocation", value=True, reason="wrong labels", created=now, nonce="n" * 22,
+            issuer=signer.controller,
+        )  # fmt: skip
+    oracle = validator(repository, name)
+    assert oracle.is_valid(document)
+    for path, value in mutations(document):
+        changed = mutated(document, path, value)
+        try:
+            table.check(changed, None)
+            refused = ""
+        except MalformedError as error:
+            refused = str(error)
+        valid = oracle.is_valid(changed)
+        assert valid == (not refused) or (valid and any(reason in refused for reason in STRICTER)), (
+            path,
+            value,
+            refused,
+        )
+
+
+def test_the_committed_files_are_what_the_tables_emit(repository):
+    run = subprocess.run(
+        [sys.executable, "-m", "datasigil.credentials.emit_schemas", "--check"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_w3c_contexts_are_the_published_bytes(shared, repository):
+    published = {path.name: path.read_bytes() for path in (shared / "vectors/contexts").glob("*.jsonld")}
+    assert len(published) == 11
+    pins = dict(contexts.PINNED.values())
+    for name, data in published.items():
+        assert (repository / "schemas/contexts" / name).read_bytes() == data
+        assert pins[name] == hashlib.sha256(data).hexdigest()
+
+
+def test_every_context_on_disk_is_pinned_and_every_pin_on_disk(repository):
+    files = {path.name for path in (repository / "schemas/contexts").glob("*.jsonld")}
+    assert files == {name for name, _ in contexts.PINNED.values()}
+    contexts.check_installed()
+
+
+def test_an_altered_context_file_is_refused(tmp_path, monkeypatch, repository):
+    folder = tmp_path / "contexts"
+    folder.mkdir()
+    for path in (repository / "schemas/contexts").glob("*.jsonld"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(contexts, "SCHEMAS_FOLDER", tmp_path)
+    contexts.check_installed()
+    altered = folder / "credentials-v2.jsonld"
+    altered.write_bytes(altered.read_bytes().replace(b"https://schema.org/name", b"https://evil.example/nam"))
+    with pytest.raises(DatasigilError) as caught:
+        contexts.check_installed()
+    assert (caught.value.code, caught.value.place) == (
+        "CONTEXT_ALTERED",
+        "schemas/contexts/credentials-v2.jsonld",
+    )  # C19
+    altered.unlink()
+    with pytest.raises(DatasigilError) as caught:
+        contexts.check_installed()
+    assert caught.value.code == "CONTEXT_ALTERED"
+    contexts.context_bytes.cache_clear()
+
+
+def test_our_context_defines_every_member_of_every_example(examples):
+    from datasigil.credentials.rdf import to_quads
+
+    for name, example in examples.items():
+        assert to_quads(example), name
+
+
+def test_no_term_of_ours_redefines_one_of_the_credentials_context():
+    w3c = contexts.context_document(contexts.CREDENTIALS_V2)["@context"]
+    scoped = {
+        term
+        for definition in w3c.values()
+        if isinstance(definition, dict)
+        for term in (definition.get("@context") or {})
+    }
+    ours = contexts.context_document(contexts.DATASIGIL_V1)["@context"]
+    assert not (set(w3c) | scoped) & {term for term in ours if not term.startswith("@")}
+    assert ours["@protected"] is True
+
+
+def test_every_array_that_is_ordered_is_a_list_in_the_context():
+    ours = contexts.context_document(contexts.DATASIGIL_V1)["@context"]
+    for term in (
+        "trainingData",
+        "evaluation",
+        "steps",
+        "derivedFrom",
+        "qualityMeasurement",
+        "permission",
+        "constraint",
+        "used",
+    ):
+        assert ours[term]["@container"] == "@list", term

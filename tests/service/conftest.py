@@ -1,0 +1,322 @@
+"""A registry under test, on SQLite and on PostgreSQL.
+
+Here: database fixtures, an app in this process with a clock that tests turn, and what a publisher does over HTTP. Not here: real
+server processes (`processes.py`).
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+import psycopg
+import pytest
+from simulator import NOW, World
+from starlette.testclient import TestClient
+
+from datasigil.canonical import document_digest
+from datasigil.credentials.contexts import CREDENTIALS_V2, DATASIGIL_V1
+from datasigil.credentials.status_request import new_status_change_request
+from datasigil.credentials.types import credential_schema
+from datasigil.encoding import Instant, parse_json
+from datasigil.signing import LocalSigner, add_proof
+from service.app import create_app
+from service.migrating import migrate
+from service.registry_keys import RegistryKeys, create_keys, load_keys
+from service.settings import Settings
+
+URL = "http://localhost:8800"
+PASSPHRASE = "correct horse"
+BACKENDS = ["sqlite", "postgresql"]
+POSTGRES_URL = os.environ.get("DATASIGIL_TEST_DATABASE_URL")
+
+
+@pytest.fixture(scope="session")
+def postgres_admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server's URL prefix, ending where the database name goes: the given one, or one started here."""
+    if POSTGRES_URL:
+        yield POSTGRES_URL.rsplit("/", 1)[0] + "/{}"
+        return
+    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not binaries:
+        if os.environ.get("DATASIGIL_REQUIRE_ALL") == "1":
+            pytest.fail("PostgreSQL is required here (DATASIGIL_REQUIRE_ALL=1) and missing")
+        pytest.skip("PostgreSQL is missing")
+    with PostgresServer(binaries[-1].parent) as server:
+        yield server.url
+
+
+class PostgresServer:
+    """A throw-away PostgreSQL server on a Unix socket, run by an unprivileged user where we are root."""
+
+    def __init__(self, binaries: Path) -> None:
+        self.binaries = binaries
+        self.folder = Path(tempfile.mkdtemp(prefix="datasigil-pg-"))
+        self.user = "nobody" if os.geteuid() == 0 else None
+        if self.user:
+            os.chown(self.folder, pwd.getpwnam(self.user).pw_uid, -1)
+        self.url = f"postgresql+psycopg://postgres@/{{}}?host={self.folder}"
+
+    def __enter__(self) -> Self:
+        self.run("initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-N", "--locale=C.UTF-8", "-E", "UTF8")
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self) -> None:
+        options = f"-k {self.folder} -c listen_addresses='' -c shared_buffers=16MB -c max_connections=60"
+        options += " -c fsync=off"  # processes are killed here, machines are not
+        self.run("pg_ctl", "-D", "data", "-w", "-o", options, "-l", "log", "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        self.run("pg_ctl", "-D", "data", "-w", "-m", mode, "stop")
+
+    def run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(self.binaries / program), *arguments],
+            check=True,
+            cwd=self.folder,
+            user=self.user,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+        )
+
+
+def create_database(admin: str) -> str:
+    """A fresh, empty database on a server."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(admin.format("postgres").replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return admin.format(name)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with keys and an empty migrated SQLite database, to copy from."""
+    folder = tmp_path_factory.mktemp("template")
+    (folder / "passphrase").write_text(PASSPHRASE)
+    settings = Settings(data_dir=folder, public_url=URL)
+    create_keys(settings.keys_dir, PASSPHRASE.encode(), hosted=True)
+    settings.save()
+    migrate(settings)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def opened_keys(template: Path) -> RegistryKeys:
+    """The template's keys, decrypted once: scrypt is slow on purpose."""
+    return load_keys(
+        template / "keys", PASSPHRASE.encode(), origin=Settings(data_dir=template, public_url=URL).log_origin
+    )
+
+
+@pytest.fixture(params=BACKENDS)
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """The URL of an empty database; None stands for SQLite in the data folder."""
+    if request.param == "sqlite":
+        return None
+    return create_database(request.getfixturevalue("postgres_admin"))
+
+
+class Clock:
+    """A clock that stands still until it is turned."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def turn(self, **duration: float) -> datetime:
+        self.now += timedelta(**duration)
+        return self.now
+
+
+@dataclass
+class Publisher:
+    """A publisher who logged in: key, token and the lists the registry keeps."""
+
+    registry: "Registry"
+    signer: LocalSigner
+    reply: dict[str, Any]
+    next_index: int = 0
+
+    @property
+    def did(self) -> str:
+        return self.signer.controller
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.reply['token']}"}
+
+    def unsigned(
+        self, subject: dict[str, Any] | None = None, type_: str = "DatasetCredential", **changes: Any
+    ) -> dict[str, Any]:
+        self.next_index += 1
+        document: dict[str, Any] = {
+            "@context": [CREDENTIALS_V2, DATASIGIL_V1],
+            "id": f"urn:uuid:{uuid4()}",
+            "type": ["VerifiableCredential", type_],
+            "issuer": self.did,
+            "validFrom": str(Instant.from_datetime(self.registry.clock())),
+            "credentialSchema": credential_schema(type_),
+            "credentialStatus": [
+                {
+                    "type": "BitstringStatusListEntry",
+                    "statusPurpose": purpose,
+                    "statusListIndex": str(self.next_index),
+                    "statusListCredential": self.reply["statusLists"][purpose],
+                    "statusIssuer": self.reply["statusIssuer"],
+                }
+                for purpose in ("revocation", "suspension")
+            ],
+            "transparencyLog": {
+                "type": "TransparencyLog",
+                "origin": self.reply["log"]["origin"],
+                "url": self.reply["log"]["url"],
+            },
+            "credentialSubject": subject or self.registry.world.subject(),
+        }
+        return {**document, **changes}
+
+    def sign(self, document: dict[str, Any], **options: Any) -> dict[str, Any]:
+        return add_proof(document, self.signer, created=self.registry.clock(), **options)
+
+    def issue(
+        self, subject: dict[str, Any] | None = None, type_: str = "DatasetCredential", **changes: Any
+    ) -> dict[str, Any]:
+        return self.sign(self.unsigned(subject, type_, **changes))
+
+    def post(self, document: dict[str, Any], **body: Any) -> Any:
+        headers = {**self.headers, **body.pop("headers", {})}
+        return self.registry.http.post("/credentials", json={"credential": document, **body}, headers=headers)
+
+    def publish(self, document: dict[str, Any] | None = None, **body: Any) -> dict[str, Any]:
+        document = document or self.issue()
+        answer = self.post(document, **body)
+        assert answer.status_code == 201, answer.text
+        return document
+
+    def status_request(
+        self, document: dict[str, Any], purpose: str = "revocation", *, value: bool = True, **changes: Any
+    ) -> dict[str, Any]:
+        values: dict[str, Any] = {
+            "credential_id": document["id"],
+            "credential_digest": document_digest(document),
+            "purpose": purpose,
+            "value": value,
+            "reason": "the source withdrew it",
+            "created": self.registry.clock(),
+            "nonce": uuid4().hex,
+            "issuer": self.did,
+        }
+        return self.sign(new_status_change_request(**{**values, **changes}))
+
+    def change(self, document: dict[str, Any], purpose: str = "revocation", *, value: bool = True) -> Any:
+        return self.registry.http.post("/credentials/status", json=self.status_request(document, purpose, value=value))
+
+
+@dataclass
+class Registry:
+    """A registry in this process, reached over ASGI."""
+
+    settings: Settings
+    clock: Clock
+    http: TestClient
+    world: World = field(default_factory=World)
+
+    @property
+    def state(self) -> Any:
+        return self.http.app.state.registry
+
+    def challenge(self) -> dict[str, Any]:
+        answer = self.http.post("/challenges", json={})
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def presentation(self, signer: LocalSigner, issued: dict[str, Any], **changes: Any) -> dict[str, Any]:
+        options = {"purpose": "authentication", "challenge": issued["challenge"], "domain": issued["domain"], **changes}
+        document = {"@context": [CREDENTIALS_V2], "type": ["VerifiablePresentation"], "holder": signer.controller}
+        return add_proof(document, signer, created=self.clock(), **options)
+
+    def login(self, signer: LocalSigner | None = None, **body: Any) -> Publisher:
+        signer = signer or LocalSigner.generate("ed25519")
+        presentation = self.presentation(signer, self.challenge())
+        answer = self.http.post("/tokens", json={"verifiablePresentation": presentation, **body})
+        assert answer.status_code == 201, answer.text
+        return Publisher(self, signer, answer.json())
+
+    def manifest(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The manifest that a credential about the world's files claims."""
+        return parse_json(self.world._manifests[document["credentialSubject"]["manifest"]["digest"]])
+
+    def settle(self) -> None:
+        """Let the writer do one round, upkeep included."""
+        self.state.sequencer.run(lambda batch: None)
+
+
+OpenRegistry = Callable[..., Registry]
+
+
+@pytest.fixture
+def data_dir(template: Path, tmp_path: Path) -> Path:
+    """A data folder of its own for one test."""
+    folder = tmp_path / "registry"
+    shutil.copytree(template, folder)
+    return folder
+
+
+@pytest.fixture
+def open_registry(
+    data_dir: Path, database_url: str | None, opened_keys: RegistryKeys, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[OpenRegistry]:
+    """Open the registry of this test's data folder, as often as the test closes it; keywords are settings."""
+    monkeypatch.setattr("service.app.load_keys", lambda *_arguments, **_options: opened_keys)
+    monkeypatch.setattr("service.fsck.load_keys", lambda *_arguments, **_options: opened_keys)
+    clock = Clock(NOW)
+    ready: list[bool] = []
+    with ExitStack() as stack:
+
+        def open_(**changes: Any) -> Registry:
+            values: dict[str, Any] = {
+                "data_dir": data_dir,
+                "public_url": URL,
+                "database_url": database_url,
+                "passphrase_file": data_dir / "passphrase",
+                "rate_per_second": 100_000.0,
+                "rate_burst": 100_000,
+            }
+            settings = Settings(**{**values, **changes})
+            if database_url is not None and not ready:
+                migrate(settings)
+                ready.append(True)
+            client = TestClient(create_app(settings, clock=clock), base_url=URL, raise_server_exceptions=True)
+            stack.enter_context(client)
+            return Registry(settings, clock, client)
+
+        yield open_
+
+
+@pytest.fixture
+def registry(open_registry: OpenRegistry) -> Registry:
+    """An open registry."""
+    return open_registry()
+
+
+@pytest.fixture
+def publisher(registry: Registry) -> Publisher:
+    """A publisher who logged in."""
+    return registry.login()
