@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PROGRAM = "datasigil-verify"
+# Those of datasigil.trust, which is not loaded for --help; a test holds them together.
+_USES = ("ai-training", "pre-training", "fine-tuning", "gen-ai", "ai-augment", "evaluation", "research")
+_SHARES = ("nothing", "model", "data")
 _DIGESTS = ("default", "sha256", "blake3", "all")
 
 
@@ -181,7 +184,12 @@ def _trust(commands: Any) -> None:
 
 
 def _policy(commands: Any) -> None:
-    group = _group(commands, "policy", "Start or explain a trust file.", "datasigil-verify policy explain")
+    group = _group(
+        commands,
+        "policy",
+        "Start or explain a trust file; plan a use of several datasets.",
+        "datasigil-verify policy explain",
+    )
     one = _command(
         group, "init", "policies:init", "Write a new trust file.",
         "datasigil-verify policy init --profile law -o datasigil.toml",
@@ -204,6 +212,35 @@ def _policy(commands: Any) -> None:
         "datasigil-verify policy explain --policy datasigil.toml",
     )
     _policy_option(one)
+    one = _command(
+        group, "plan", "planning:run", "Say whether datasets may be used together, or which exactly stand in the way.",
+        "datasigil-verify policy plan contracts.sigil.json leases/ --use fine-tuning --commercial",
+        "datasigil-verify policy plan gate.toml --share model --result-license Apache-2.0",
+        notes=(
+            "Names the minimal conflicting sets, and what to drop or obtain. What is unknown blocks. Not legal advice.\n"
+            "Exit code: 0 allowed, 1 not allowed, 2 wrong usage, 3 nothing but evidence that cannot be had now stands in the way."
+        ),
+    )  # fmt: skip
+    one.add_argument(
+        "datasets",
+        metavar="BUNDLE|CREDENTIAL|DIR|GATE_FILE",
+        nargs="+",
+        help="the datasets, or a gate file that names them",
+    )
+    one.add_argument(
+        "--use", choices=_USES, metavar="USE", help=f"what for: {', '.join(_USES)} (default: your trust file's)"
+    )
+    one.add_argument("--commercial", action="store_true", help="the use is commercial (default: your trust file's)")
+    one.add_argument(
+        "--share",
+        choices=_SHARES,
+        metavar="WHAT",
+        help="what is passed on: nothing (the default), model, or data made from it",
+    )
+    one.add_argument("--result-license", metavar="SPDX", help="the licence under which it is to be passed on")
+    _policy_option(one)
+    _digest_option(one)
+    _network_options(one)
 
 
 def _card(commands: Any) -> None:

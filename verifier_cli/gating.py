@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from datasigil.report import Report
     from datasigil.report.terminal import Console
     from datasigil.transparency.client_state import ClientState
+    from datasigil.trust.planner import Conflict
     from datasigil.trust.policy import TrustPolicy
+    from datasigil.verification import Outcome
 
 FORMAT_VERSION = 1
 UNCOVERED_SHOWN = 20
@@ -68,7 +70,7 @@ def decide(
     Raises:
         DatasigilError: as `run_gate`.
     """
-    return run_gate(gate, verify=verifier, snapshots=snapshots, progress=progress)
+    return run_gate(gate, verify=verifier, mix=verifier.conflicts, snapshots=snapshots, progress=progress)
 
 
 @dataclass
@@ -81,6 +83,7 @@ class Verifier:
     offline: bool
     dev: bool
     judged: list[tuple[Bundle | None, Report]] = field(default_factory=list)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     @classmethod
     def of(cls, given: Namespace, policy: TrustPolicy) -> Verifier:
@@ -103,6 +106,14 @@ class Verifier:
         self.judged.append((bundle, report))
         return report
 
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """Return the minimal sets of the judged datasets that may not be used together as the trust file intends."""
+        if self.policy.requirements.share in ("", "nothing") or not self.policy.requirements.use:
+            return ()
+        from datasigil.verification.licensed import intended_by, plan_outcomes
+
+        return plan_outcomes(self.outcomes, intended_by(self.policy)).conflicts
+
     def _read_and_judge(self, evidence: Evidence, files: FilesCheck) -> tuple[Bundle | None, Report]:
         try:
             bundle = parse_evidence(evidence.data)
@@ -114,9 +125,12 @@ class Verifier:
                 evidence.data, policy=self.policy, at=self.at, offline=self.offline, state=self.state
             )
             return None, outcome.report
-        return bundle, self._judge(bundle, evidence, files)
+        outcome = self._judge(bundle, evidence, files)
+        label = display_path(str(evidence.folder))
+        self.outcomes[label if label not in self.outcomes else f"{label} ({len(self.outcomes) + 1})"] = outcome
+        return bundle, outcome.report
 
-    def _judge(self, bundle: Bundle, evidence: Evidence, files: FilesCheck) -> Report:
+    def _judge(self, bundle: Bundle, evidence: Evidence, files: FilesCheck) -> Outcome:
         manifest = manifest_for(bundle, evidence)
         if manifest is None and bundle.manifest is None and evidence.folder is not None and evidence.folder.is_dir():
             manifest = manifest_of_folder(evidence.folder, bundle, None)
@@ -126,10 +140,10 @@ class Verifier:
         if self.offline:
             from datasigil.verification import verify
 
-            return verify(bundle, offline=True, **options).report
+            return verify(bundle, offline=True, **options)
         from datasigil.client import check_online, fetcher_for
 
-        return check_online(bundle, fetcher=fetcher_for(self.policy, dev=self.dev), **options).report
+        return check_online(bundle, fetcher=fetcher_for(self.policy, dev=self.dev), **options)
 
 
 def _absent(dataset: GateDataset) -> MalformedError:
@@ -156,6 +170,13 @@ def show(outcome: GateOutcome, console: Console) -> None:
         lines += [
             "  next:     take them out of the roots, or add a dataset with a credential for them to the gate file"
         ]
+    for conflict in outcome.conflicts:
+        lines += [
+            f"{'LICENSE_CONFLICT:':<15} {escape(' and '.join(conflict.datasets))} may not be used together as you intend"
+        ]
+        lines += [f"  {escape(reason)}" for reason in conflict.reasons]
+    if outcome.conflicts:
+        lines += ["  next:     `datasigil-verify policy plan` on this gate file says what to drop or obtain"]
     console.result(document(outcome), "\n".join(lines))
 
 
@@ -176,6 +197,7 @@ def document(outcome: GateOutcome) -> dict[str, Any]:
             for result in outcome.results
         ],
         "uncovered": [_failure(one) for one in outcome.uncovered],
+        "conflicts": [one.to_json() for one in outcome.conflicts],
         "exitCode": outcome.exit_code,
     }
 

@@ -8,7 +8,7 @@ Claim: it refuses and records. Root on the machine can bypass any gate that runs
 """
 
 from datasigil.gate.coverage import find_uncovered
-from datasigil.gate.decision import FilesCheck, GateOutcome, GateResult, GateVerdict, GateVerifier, run_gate
+from datasigil.gate.decision import FilesCheck, GateMix, GateOutcome, GateResult, GateVerdict, GateVerifier, run_gate
 from datasigil.gate.gate_file import GateDataset, GateFile, parse_gate_file, read_gate_file
 from datasigil.gate.snapshot import Snapshot, snapshot_files, snapshot_verified
 
@@ -16,6 +16,7 @@ __all__ = [
     "FilesCheck",
     "GateDataset",
     "GateFile",
+    "GateMix",
     "GateOutcome",
     "GateResult",
     "GateVerdict",

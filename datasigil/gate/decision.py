@@ -1,13 +1,13 @@
 """The gate's decision over several datasets: all of them VALID and whole, every root covered, or nothing.
 
-Here: `run_gate`. Not here: the verification plan (handed in), how the outcome is shown, what runs afterwards. There is
+Here: `run_gate`. Not here: the verification plan and the licence plan (handed in), how the outcome is shown, what runs afterwards. There is
 no way to ask as of another time, and no way to pass with a part of a dataset.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -20,6 +20,7 @@ from datasigil.errors import DatasigilError
 from datasigil.gate.coverage import find_uncovered
 from datasigil.gate.gate_file import GateDataset, GateFile
 from datasigil.gate.snapshot import Snapshot, snapshot_files
+from datasigil.trust.planner import Conflict
 
 Decision = Literal["VALID", "INVALID", "INDETERMINATE"]
 
@@ -46,6 +47,9 @@ FilesCheck = Callable[[Manifest], FilesFinding]
 GateVerifier = Callable[[GateDataset, FilesCheck], GateVerdict]
 """Reads the dataset's bundle, runs the whole plan as of now with the FilesCheck as its step 9, and returns the report."""
 
+GateMix = Callable[[], Sequence[Conflict]]
+"""Asked when every dataset is VALID by itself: the minimal sets of them that may not be used together."""
+
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
@@ -66,6 +70,7 @@ class GateOutcome:
     headline: str
     results: tuple[GateResult, ...]
     uncovered: tuple[FileFailure, ...]
+    conflicts: tuple[Conflict, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -115,9 +120,16 @@ class _Files:
 
 
 def run_gate(
-    gate: GateFile, *, verify: GateVerifier, snapshots: Path | None = None, progress: Progress | None = None
+    gate: GateFile,
+    *,
+    verify: GateVerifier,
+    mix: GateMix | None = None,
+    snapshots: Path | None = None,
+    progress: Progress | None = None,
 ) -> GateOutcome:
-    """Verify every dataset of `gate` with all digests, then coverage of its roots; copies go below `snapshots` if given.
+    """Verify every dataset of `gate` with all digests, then coverage of its roots and whether the datasets go together.
+
+    Copies go below `snapshots` if given. Without `mix` the datasets are judged each by itself.
 
     Unless the outcome is VALID no copy is left. A report that says VALID for less than all files, or without having
     compared them here, is refused.
@@ -130,7 +142,7 @@ def run_gate(
         for number, dataset in enumerate(gate.datasets):
             dest = None if snapshots is None else snapshots / _folder_name(number, dataset.data)
             results.append(_verify(dataset, verify, _Files(dataset, dest, progress)))
-        outcome = _decide(gate, tuple(results))
+        outcome = _decide(gate, tuple(results), mix)
         kept = outcome.decision == "VALID"
     finally:
         if not kept:
@@ -161,7 +173,7 @@ def _folder_name(number: int, data: Path) -> str:
     return f"{number:04d}-{re.sub('[^A-Za-z0-9_-]+', '-', data.name)[:60].strip('-') or 'dataset'}"
 
 
-def _decide(gate: GateFile, results: tuple[GateResult, ...]) -> GateOutcome:
+def _decide(gate: GateFile, results: tuple[GateResult, ...], mix: GateMix | None) -> GateOutcome:
     evidence = [path for dataset in gate.datasets for path in (dataset.bundle, sidecar_path(dataset.bundle))]
     if gate.path is not None:
         evidence.append(gate.path)
@@ -173,9 +185,15 @@ def _decide(gate: GateFile, results: tuple[GateResult, ...]) -> GateOutcome:
         decision: Decision = "INVALID"
     else:
         decision = "INDETERMINATE" if "INDETERMINATE" in decisions else "VALID"
+    conflicts = tuple(mix()) if decision == "VALID" and mix is not None else ()
+    if conflicts:
+        decision = "INVALID"
     if decision != "VALID":  # their snapshots are about to be removed
         results = tuple(GateResult(one.dataset, one.report, one.decision, one.manifest, None) for one in results)
-    return GateOutcome(decision, _headline(gate, decision, results, uncovered), results, uncovered)
+    headline = _headline(gate, decision, results, uncovered)
+    if conflicts:
+        headline += f"; {' and '.join(conflicts[0].datasets)} may not be used together as you intend (LICENSE_CONFLICT)"
+    return GateOutcome(decision, headline, results, uncovered, conflicts)
 
 
 def _headline(

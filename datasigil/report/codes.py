@@ -316,6 +316,12 @@ _REASONS: Final[Mapping[str, Reason]] = {
         YOU,
         "have it read, then allow it by name, or obtain a grant",
     ),
+    "LICENSE_CONFLICT": Reason(
+        _X,
+        "licences that do not go together for the intended use",
+        YOU,
+        "run `datasigil-verify policy plan`: it names the minimal conflicting set, and what to drop or obtain",
+    ),
     "USE_PROHIBITED": Reason(
         _X, "the publisher prohibits the intended use", YOU, "obtain a grant from the rightsholder, or use other data"
     ),

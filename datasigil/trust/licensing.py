@@ -1,7 +1,7 @@
 """Licences: SPDX expressions against the user's rules and intended use. A filter for people, not legal advice.
 
-Lives here: `judge_license`, for one expression. Not here: what single licences allow (`license_table`), several datasets together
-(`planner`), ODRL terms (`odrl`). Spec: SPDX 3.0.1 annex B, licence expressions, read by the package license-expression.
+Lives here: `judge_license`, for one expression, and `alternatives`, the ways to take it. Not here: what single licences allow
+(`license_table`), several datasets together (`planner`), ODRL terms (`odrl`). Spec: SPDX 3.0.1 annex B, licence expressions, read by the package license-expression.
 
 A bare well-known id takes a path of its own, because loading the whole SPDX list costs half a second.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 from typing import Any, Final
 
 from datasigil.trust.license_table import LICENSES, NO, UNCLEAR, LicenseTerms
@@ -18,6 +19,9 @@ from datasigil.trust.rules import LicenseRules
 
 UNKNOWN: Final = "unknown"
 """The expression of a dataset whose licence nobody stated."""
+
+ALTERNATIVES_MAX: Final = 64
+"""How many ways to take one expression are looked at; one with more stays unknown, and blocks."""
 
 _RANK: Final = {"allowed": 0, "unknown": 1, "denied": 2}
 
@@ -52,14 +56,54 @@ def judge_license(
     try:
         tree = _parse(expression)
     except ValueError as error:
-        return LicenseFinding(
-            "denied",
-            "LICENSE_EXPRESSION",
-            "not an SPDX licence expression",
-            "such as CC-BY-4.0 or MIT OR Apache-2.0",
-            f"{expression[:100]} ({error})",
-        )
+        return _malformed(expression, error)
     return question.judge(tree)
+
+
+def alternatives(
+    expression: str, *, text_digest: str | None, rules: LicenseRules, use: str = "", commercial: bool = False
+) -> tuple[LicenseFinding, ...]:
+    """Return one finding for every way to take an expression: each choice at its ORs, with all of its ANDs together.
+
+    The best of them is what `judge_license` says. More than ALTERNATIVES_MAX ways give a single `unknown`.
+    """
+    question = _Question(text_digest, rules, use, commercial)
+    if expression == UNKNOWN or expression in LICENSES:
+        return (judge_license(expression, text_digest=text_digest, rules=rules, use=use, commercial=commercial),)
+    try:
+        tree = _parse(expression)
+        return tuple(question.ways(tree))
+    except _TooManyError:
+        return (
+            LicenseFinding(
+                "unknown", "LICENSE_USE_UNKNOWN", "the expression leaves too many choices to be looked at",
+                f"at most {ALTERNATIVES_MAX}", expression[:100],
+            ),
+        )  # fmt: skip
+    except ValueError as error:
+        return (_malformed(expression, error),)
+
+
+class _TooManyError(ValueError):
+    """An expression with more ways to take it than ALTERNATIVES_MAX."""
+
+
+def _malformed(expression: str, error: ValueError) -> LicenseFinding:
+    return LicenseFinding(
+        "denied",
+        "LICENSE_EXPRESSION",
+        "not an SPDX licence expression",
+        "such as CC-BY-4.0 or MIT OR Apache-2.0",
+        f"{expression[:100]} ({error})",
+    )
+
+
+def _together(findings: Sequence[LicenseFinding]) -> LicenseFinding:
+    """Return what holds when every one of some licences has to be met."""
+    worst = max(findings, key=lambda one: _RANK[one.outcome])
+    duties = tuple(dict.fromkeys(duty for one in findings for duty in one.duties))
+    ids = tuple(dict.fromkeys(name for one in findings for name in one.ids))
+    return replace(worst, duties=duties, ids=ids if worst.outcome == "allowed" else worst.ids)
 
 
 @dataclass(frozen=True)
@@ -77,10 +121,22 @@ class _Question:
         findings = [self.judge(branch) for branch in value]
         if operator == "OR":
             return min(findings, key=lambda one: _RANK[one.outcome])
-        worst = max(findings, key=lambda one: _RANK[one.outcome])
-        duties = tuple(dict.fromkeys(duty for one in findings for duty in one.duties))
-        ids = tuple(dict.fromkeys(name for one in findings for name in one.ids))
-        return replace(worst, duties=duties, ids=ids if worst.outcome == "allowed" else worst.ids)
+        return _together(findings)
+
+    def ways(self, tree: Any) -> list[LicenseFinding]:
+        """Return a finding for every choice at the ORs of a tree.  Raises: _TooManyError."""
+        operator, value = tree
+        if operator == "id":
+            return [self.leaf(*value)]
+        branches = [self.ways(branch) for branch in value]
+        count = 1
+        for ways in branches:
+            count = count + len(ways) if operator == "OR" else count * len(ways)
+        if count > ALTERNATIVES_MAX + (operator == "OR"):
+            raise _TooManyError("too many alternatives")
+        if operator == "OR":
+            return [one for ways in branches for one in ways]
+        return [_together(chosen) for chosen in product(*branches)]
 
     def leaf(self, name: str, base: str) -> LicenseFinding:
         """Judge one licence, `name` with and `base` without its exception."""

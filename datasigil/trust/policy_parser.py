@@ -40,6 +40,7 @@ CREDENTIAL_TYPES: Final = (
     "DatasetLicenseGrantCredential",
     "ModelTrainingCredential",
 )
+SHARES: Final = ("nothing", "model", "data")
 USES: Final = ("ai-training", "pre-training", "fine-tuning", "gen-ai", "ai-augment", "evaluation", "research")
 SECTORS: Final = ("law", "finance", "health")
 REGULATIONS: Final = ("phi", "pci", "pfi", "pi", "spi", "sci", "other")
@@ -55,6 +56,8 @@ _LICENSE = re.compile(
     r"(?:LicenseRef-[A-Za-z0-9.-]{1,80}@sha256:[0-9a-f]{64}|[A-Za-z0-9][A-Za-z0-9.+-]{0,80}(?: WITH [A-Za-z0-9.-]{1,80})?)\Z",
     re.ASCII,
 )
+
+_RESULT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,80}\Z", re.ASCII)
 
 T = TypeVar("T")
 
@@ -271,6 +274,8 @@ def _requirements(table: _Table) -> Requirements:
     result = Requirements(
         use=table.take("use", _one_of(*USES)) or "",
         commercial=table.take("commercial", lambda found, place: _typed(found, bool, "true or false", place)) or False,
+        share=table.take("share", _one_of(*SHARES)) or "",
+        result_license=table.take("resultLicense", _matching(_RESULT, "an SPDX licence id, or LicenseRef-NAME")) or "",
         licenses=LicenseRules(licenses.take("allow", _list(_with_text(entry))) or (), licenses.take("deny", _list(entry)) or (), licenses.take("unknown", _one_of("refuse", "warn")) or "refuse"),
         roles=table.take("roles", _list(_one_of(*DATASET_ROLES))) or (),
         profile=table.take("profile", _one_of("minimal", "full")) or "",
@@ -286,6 +291,10 @@ def _requirements(table: _Table) -> Requirements:
         digest=table.take("digest", _one_of("sha256", "blake3")) or "",
         lineage=table.take("lineage", _one_of("declared", "computed")) or "",
     )  # fmt: skip
+    if result.result_license and result.share in ("", "nothing"):
+        raise _bad(
+            table.at("share"), "model or data, since resultLicense says how it is passed on", result.share or "nothing"
+        )
     both = set(result.licenses.allow) & set(result.licenses.deny)
     if both:
         raise _bad(licenses.at("deny"), "a licence that is not allowed as well", ", ".join(sorted(both)))

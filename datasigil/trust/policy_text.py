@@ -196,6 +196,9 @@ def _requirements(wanted: Requirements) -> list[str]:
     lines = ["What a dataset must say:"]
     if wanted.use:
         lines.append(f"  its licence and terms must allow {wanted.use}{', commercially' if wanted.commercial else ''}")
+    if wanted.share not in ("", "nothing"):
+        under = f" under {wanted.result_license}" if wanted.result_license else ""
+        lines.append(f"  all datasets of one use together must let the {wanted.share} be passed on{under}")
     if rules.allow:
         lines.append(f"  its licence must be one of {', '.join(rules.allow)}")
     if rules.deny:

@@ -133,6 +133,8 @@ class Requirements:
 
     use: str = ""
     commercial: bool = False
+    share: str = ""  # what is passed on: "" and "nothing" | "model" | "data"
+    result_license: str = ""  # under which licence; empty: any that the sources accept
     licenses: LicenseRules = LicenseRules()
     roles: tuple[str, ...] = ()
     profile: str = ""  # "" | "minimal" | "full"
@@ -162,6 +164,8 @@ class Requirements:
             "digest": self.digest,
             "lineage": self.lineage,
         }
+        shared = {"share": self.share, "resultLicense": self.result_license}
+        members |= {name: value for name, value in shared.items() if value}
         if self.max_age_days is not None:
             members["maxAgeDays"] = self.max_age_days
         if self.proven_before is not None:

@@ -8,6 +8,7 @@ evidence against the dataset: negative findings of others bind only through stat
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from datasigil.credentials.types import Credential
@@ -105,8 +106,21 @@ def find_approvals(attested: Attested, purposes: Collection[str]) -> tuple[set[s
     return held, pending - held
 
 
-def find_grant(attested: Attested, wanted: Requirements) -> str | None:
-    """Return in words the grant that permits the wanted use to the trust file's `self`, or None.
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A grant that counts: what it is in words, what is owed for it, and whether the data itself may be passed on."""
+
+    reference: str
+    duties: tuple[str, ...]
+    distributable: bool
+    model_terms: bool  # whether the grant has terms of its own on models or their outputs
+
+    def __str__(self) -> str:
+        return self.reference + (f", owing {', '.join(self.duties)}" if self.duties else "")
+
+
+def find_grant(attested: Attested, wanted: Requirements) -> Granted | None:
+    """Return the grant that permits the wanted use to the trust file's `self`, or None.
 
     It must be to `self`, by the dataset's issuer or by the DID of its named publisher or creator, and its terms must permit the use.
     """
@@ -127,10 +141,14 @@ def find_grant(attested: Attested, wanted: Requirements) -> str | None:
             continue
         if one.credential.issuer not in _rightsholders(attested.credential):
             continue
-        finding = judge_terms(subject, Circumstances(USES[wanted.use][0], attested.facts(wanted)))
+        facts = attested.facts(wanted)
+        finding = judge_terms(subject, Circumstances(USES[wanted.use][0], facts))
         if finding.permitted and _holds_in(subject, wanted):
-            return f"{subject.get('reference', one.credential.id)} by {one.credential.issuer}" + (
-                f", owing {', '.join(finding.duties)}" if finding.duties else ""
+            return Granted(
+                f"{subject.get('reference', one.credential.id)} by {one.credential.issuer}",
+                finding.duties,
+                judge_terms(subject, Circumstances("distribute", facts)).permitted,
+                "modelOutputTerms" in subject or "survivalTerms" in subject,
             )
     return None
 

@@ -56,6 +56,10 @@ class Related:
             self.judged[key] = self.examine(bundle, situation)
         return self.judged[key]
 
+    def credential(self, digest: str) -> Credential | None:
+        """Return a related credential that the plan has read, whatever it said about it."""
+        return next((one.credential for (name, _), one in self.judged.items() if name == digest), None)
+
     def of_type(self, type_name: str) -> Iterator[tuple[str, Bundle]]:
         """Yield digest and bundle of every credential that says it is of a type."""
         for digest, bundle in self.bundles.items():

@@ -19,6 +19,7 @@ from datasigil.limits import BUNDLE_MAX_BYTES, CREDENTIAL_MAX_BYTES
 from datasigil.report import INDETERMINATE, VALID, Report
 from datasigil.transparency.client_state import ClientState
 from datasigil.trust.rules import TrustPolicy
+from datasigil.verification.attested import Attested
 from datasigil.verification.conclusion import conclude
 from datasigil.verification.files import CREDENTIAL_SCOPE, DataCheck, FilesFound, check_files
 from datasigil.verification.findings import Findings, Situation
@@ -37,10 +38,14 @@ _DAMNING = frozenset({"SPLIT_VIEW", "CONSISTENCY", "STATUS_EQUIVOCATION"})
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The report, and the dataset when it is VALID now and files were checked: all of them, or a part."""
+    """The report, and the dataset when it is VALID now and files were checked: all of them, or a part.
+
+    `attested` is what the evidence holds beside a credential that could be read; it says nothing about the decision.
+    """
 
     report: Report
     dataset: VerifiedDataset | VerifiedSubset | None = None
+    attested: Attested | None = None
 
 
 @dataclass
@@ -49,6 +54,7 @@ class _Examination:
 
     findings: Findings
     credential: Credential | None = None
+    related: Related | None = None
     signed: SignedBy | None = None
     logged: Logged | None = None
     status: StatusFound = field(default_factory=StatusFound)
@@ -165,8 +171,15 @@ def verify(
     found = _examine(evidence, request, None)
     report = _report(found, situation)
     if report.decision != VALID or as_of or data is None or found.credential is None or found.files.manifest is None:
-        return Outcome(report)
-    return Outcome(report, verified(found.credential, found.files.manifest, report, opener))
+        return Outcome(report, None, _attested(found, situation))
+    dataset = verified(found.credential, found.files.manifest, report, opener)
+    return Outcome(report, dataset, _attested(found, situation))
+
+
+def _attested(found: _Examination, situation: Situation) -> Attested | None:
+    if found.credential is None or found.related is None:
+        return None
+    return Attested(found.credential, found.related, situation)
 
 
 def _examine(bundle: Bundle, request: _Request, related: Related | None) -> _Examination:
@@ -178,7 +191,7 @@ def _examine(bundle: Bundle, request: _Request, related: Related | None) -> _Exa
     if credential is None:
         return found
     found.credential = credential
-    related = related or _related(bundle, request)
+    found.related = related = related or _related(bundle, request)
     rule = check_issuer(credential, situation, findings)  # step 4
     found.signed = check_proofs(credential, bundle.issuer_keys, rule, situation, findings)  # step 5
     check_period(credential, situation, findings)  # step 6
