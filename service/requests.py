@@ -81,12 +81,14 @@ def parse_body(body: bytes, *, profile: JsonProfile = I_JSON) -> Any:
         return value
     except MalformedError as error:
         pointer = error.place if error.place.startswith("/") else ""
+        where = f" at {error.place}" if error.place and not pointer else ""  # a line, a byte, a member's name
         raise Problem(
             error.code,
-            f"The body is not strict JSON ({error.code})",
+            f"The body is not strict JSON ({error.code}){where}",
             status=400,
             pointer=pointer,
             expected=error.expected,
+            next_action=error.next_action or "send one JSON document in UTF-8, with each member named once",
         ) from None
 
 
