@@ -17,6 +17,8 @@ from stage import ROOT, StoryFailed
 
 EXAMPLE = ROOT / "examples" / "contract-clauses"
 EXAMPLE_LICENSE = "CC-BY-4.0"
+EXAMPLE_PUBLISHER = "The datasigil project"
+EXAMPLE_ISSUED = "2026-11-02"
 UNKNOWN = "unknown"
 SPARE = 2.5  # times the data's size: the copy, the snapshot of the training run, and room to spare
 LIST_AT_MOST = 200_000  # files; the demo walks the folder several times
@@ -166,6 +168,13 @@ def describe(matter: Matter) -> str:
         f"The dataset is yours: {matter.source}, {len(files):,} files, {size / 1e6:.1f} MB, copied so that the original is only "
         f"read. Licence: {matter.license}. You act as its publisher, under a key made for this demo."
     )
+
+
+def stated(matter: Matter) -> list[str]:
+    """Return what the publisher tells `datasigil init` beside what it finds in the folder."""
+    if matter.is_example:
+        return ["--publisher", EXAMPLE_PUBLISHER, "--issued", EXAMPLE_ISSUED]
+    return ["--license", matter.license] if matter.license_known else []
 
 
 def license_missing(matter: Matter) -> StoryFailed:

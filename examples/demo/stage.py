@@ -94,12 +94,14 @@ class Stage:
         absent: Sequence[str] = (),
         offline: bool = False,
         live: bool = False,
+        short: bool = False,
         limit: float = 240,
     ) -> Answer:
         """Print a command, run it through the installed console script, show what it says and check the outcome.
 
         `words` must occur in the answer, `absent` must not (both without regard to case). `limit` is in seconds; `live`
-        lets the command draw its progress on the terminal, if there is one.
+        lets the command draw its progress on the terminal, if there is one; `short` counts the checks of a report that
+        passed instead of printing them again.
 
         Raises:
             StoryFailed: another exit code, a missing word, or no end within the limit.
@@ -109,11 +111,11 @@ class Stage:
         if offline:
             argv, typed = network.without(argv), network.typed(typed)
         print(f"  {self.paint('36', '$ ' + shlex.join(typed))}", flush=True)
-        answer = self.perform(argv, shlex.join(typed), limit, live=live and sys.stderr.isatty())
+        answer = self.perform(argv, shlex.join(typed), limit, live=live and sys.stderr.isatty(), short=short)
         self.check(answer, (expect,) if isinstance(expect, int) else expect, words, absent)
         return answer
 
-    def perform(self, argv: list[str], typed: str, limit: float, *, live: bool) -> Answer:
+    def perform(self, argv: list[str], typed: str, limit: float, *, live: bool, short: bool) -> Answer:
         """Run a process, passing its output on line by line as it comes."""
         process = subprocess.Popen(
             argv,
@@ -125,7 +127,7 @@ class Stage:
         )
         heard: tuple[list[bytes], list[bytes]] = ([], [])
         ears = [
-            threading.Thread(target=pass_on, args=(stream, kept), daemon=True)
+            threading.Thread(target=pass_on, args=(stream, kept, Shortened() if short else None), daemon=True)
             for stream, kept in zip((process.stdout, process.stderr), heard, strict=True)
             if stream is not None
         ]
@@ -185,8 +187,8 @@ class Stage:
 
     @staticmethod
     def wrap(text: str) -> str:
-        """Break a paragraph at the stage's width."""
-        lines, line = [], ""
+        """Break a paragraph at the stage's width; empty lines before it stay."""
+        lines, line = [""] * (len(text) - len(text.lstrip("\n"))), ""
         for word in text.split():
             if len(line) + len(word) + 1 > WIDTH:
                 lines.append(line)
@@ -234,10 +236,49 @@ def clean_environment() -> dict[str, str]:
     }
 
 
-def pass_on(stream: IO[bytes], kept: list[bytes]) -> None:
+class Shortened:
+    """A report without its sections about what passed and what was not asked for; says how many checks those were."""
+
+    FOLDED = ("What was established", "What was not asked for")
+
+    def __init__(self) -> None:
+        self.folding = False
+        self.passed = 0
+        self.said = False
+
+    def lines(self, line: str) -> list[str]:
+        """Return what is to be printed for one line of the report."""
+        if line.startswith(self.FOLDED):
+            self.folding = True
+            return []
+        if self.folding and (not line or line.startswith(" ")):
+            self.passed += line.startswith("  ok ")
+            return []
+        told = self.rest() if self.folding else []
+        self.folding = False
+        return [*told, line]
+
+    def rest(self) -> list[str]:
+        """Return the line that stands for what was folded."""
+        if not self.passed or self.said:
+            return []
+        self.said = True
+        return [f"({self.passed} checks passed, as above)", ""]
+
+
+def pass_on(stream: IO[bytes], kept: list[bytes], shortened: Shortened | None = None) -> None:
     """Read a process's stream to its end, keeping it and printing it indented."""
-    for line in iter(stream.readline, b""):
-        kept.append(line)
-        sys.stdout.write("    " + line.decode("utf-8", "replace").rstrip("\n") + "\n")
-        sys.stdout.flush()
+    for raw in iter(stream.readline, b""):
+        kept.append(raw)
+        line = raw.decode("utf-8", "replace").rstrip("\n")
+        tell(shortened.lines(line) if shortened else [line])
+    if shortened:
+        tell(shortened.rest())
     stream.close()
+
+
+def tell(lines: Sequence[str]) -> None:
+    """Print lines indented, at once."""
+    for line in lines:
+        sys.stdout.write(f"    {line}".rstrip() + "\n")
+    sys.stdout.flush()

@@ -111,7 +111,7 @@ def act_2_publish(scene: Scene) -> None:
     stage.act(2, "the publisher signs and publishes a dataset")
     stage.say(material.describe(scene.matter))
     stage.enter(scene.publisher)
-    given = ["--license", scene.matter.license] if not scene.matter.is_example and scene.matter.license_known else []
+    given = material.stated(scene.matter)
     stage.run("datasigil", "init", data, "--yes", *given)
     stage.run("datasigil", "key", "new", "--name", "publisher")
     stage.run("datasigil", "login", "--registry", scene.registry.url, "--key", "publisher")
@@ -139,7 +139,7 @@ def act_3_check(scene: Scene) -> None:
     check = ("datasigil-verify", "check", scene.bundle, "--policy", scene.policy, "--offline")
     known = scene.matter.license_known
     stage.run(*check, offline=True, expect=0 if known else 1, words=["VALID"])
-    stage.run(*check, "--data", scene.data, offline=True, expect=0 if known else 1, words=["VALID"])
+    stage.run(*check, "--data", scene.data, offline=True, short=known, expect=0 if known else 1, words=["VALID"])
     if not known:
         raise material.license_missing(scene.matter)
     stage.done("VALID: the credential, and every file of the dataset")
@@ -162,6 +162,7 @@ def act_4_refusals(scene: Scene) -> None:
         "--policy",
         scene.policy,
         "--offline",
+        short=True,
         expect=1,
         words=[*reasons, victim.name],
     )
@@ -175,17 +176,18 @@ def act_4_refusals(scene: Scene) -> None:
         "--policy",
         scene.policy,
         "--offline",
+        short=True,
         expect=1,
         words=[*reasons, extra.name],
     )
 
     stranger = trust_file(scene.policy, altered / "trusts-somebody-else.toml", issuers=False)
     stage.say("\nThe same bundle, checked by somebody who has not put its issuer into their trust file:")
-    stage.run(*check, "--policy", stranger, "--offline", expect=1, words=[*reasons, "trust"])
+    stage.run(*check, "--policy", stranger, "--offline", short=True, expect=1, words=[*reasons, "trust"])
 
     strict = trust_file(scene.policy, altered / "forbids-the-licence.toml", denied=scene.matter.license)
     stage.say(f"\nA policy that forbids {scene.matter.license}:")
-    stage.run(*check, "--policy", strict, "--offline", expect=1, words=[*reasons, scene.matter.license])
+    stage.run(*check, "--policy", strict, "--offline", short=True, expect=1, words=[*reasons, scene.matter.license])
     stage.done("all four refused, each with exit code 1")
 
 
@@ -241,6 +243,7 @@ def act_5_training(scene: Scene) -> None:
         scene.data,
         "-o",
         scene.recipe.with_name("refused.yaml"),
+        short=True,
         expect=(1, 2, 3),
         words=["credential"],
     )
@@ -286,7 +289,10 @@ def act_6_card(scene: Scene) -> None:
     stage.say(
         "\nThe model's own credential is signed by the pipeline. Whoever reads the card decides whether that word counts, too:"
     )
-    stage.run("datasigil-verify", "trust", "add", scene.run / "model.sigil.json", "--policy", scene.policy, "--yes")
+    model = scene.run / "model.sigil.json"
+    stage.run(
+        "datasigil-verify", "trust", "add", model, "--name", "our training pipeline", "--policy", scene.policy, "--yes"
+    )
     stage.run("datasigil-verify", "card", scene.run, "--policy", scene.policy, words=["VALID"])
     stage.done("adapter, receipt, card and signed ModelTrainingCredential agree with each other")
 
@@ -310,11 +316,18 @@ def act_7_revocation(scene: Scene) -> None:
     stage.enter(scene.developer)
     stage.say("A fresh check asks the registry:")
     stage.run(
-        "datasigil-verify", "check", scene.bundle, "--policy", scene.policy, expect=1, words=["INVALID", "revoked"]
+        "datasigil-verify",
+        "check",
+        scene.bundle,
+        "--policy",
+        scene.policy,
+        short=True,
+        expect=1,
+        words=["INVALID", "revoked"],
     )
     stage.say("\nTraining asks too, and refuses:")
     stage.run(
-        "datasigil-train", "train", scene.recipe, "-o", scene.folder / "run-refused", "--policy", scene.policy, expect=1, words=["revoked"]
+        "datasigil-train", "train", scene.recipe, "-o", scene.folder / "run-refused", "--policy", scene.policy, short=True, expect=1, words=["revoked"]
     )  # fmt: skip
     stage.ensure(not (scene.folder / "run-refused").exists(), "a refused run left a folder")
     stage.say("\nWhich models does it hit?")
@@ -323,7 +336,7 @@ def act_7_revocation(scene: Scene) -> None:
         "\nThe old bundle still proves what was true when the model was trained, and says what has happened since:"
     )
     stage.run(
-        "datasigil-verify", "check", scene.bundle, "--policy", scene.policy, "--offline", "--at", then, words=["VALID as of", "revoked since"]
+        "datasigil-verify", "check", scene.bundle, "--policy", scene.policy, "--offline", "--at", then, short=True, words=["VALID as of", "revoked since"]
     )  # fmt: skip
 
 
