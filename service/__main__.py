@@ -6,6 +6,7 @@ Lives here: arguments, messages, exit codes. Not here: what the commands do (`se
 from __future__ import annotations
 
 import argparse
+import ssl
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8800)
     serve.add_argument("--database-url", help="PostgreSQL URL; SQLite in the data folder by default")
+    serve.add_argument("--tls-certificate", type=Path, help="PEM file; serves https itself instead of behind a proxy")
+    serve.add_argument("--tls-key", type=Path, help="PEM file of the certificate's key")
     serve.add_argument(
         "--dev", action="store_true", default=None, help="unauthenticated issuers for conformance suites; loopback only"
     )
@@ -112,6 +115,7 @@ def _serve(given: argparse.Namespace) -> int:
             "development issuers sign for anybody and are refused off loopback",
             expected="--host 127.0.0.1",
         )
+    certificate, key = _tls_files(given)
     require_current(settings)
     journal.install()
     config = uvicorn.Config(
@@ -126,10 +130,33 @@ def _serve(given: argparse.Namespace) -> int:
         timeout_keep_alive=15,
         limit_concurrency=1000,
         h11_max_incomplete_event_size=32768,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
     )
     server = uvicorn.Server(config)
     server.run()
     return 0 if server.started else 2
+
+
+def _tls_files(given: argparse.Namespace) -> tuple[Path | None, Path | None]:
+    """The certificate and its key: both, readable and fitting, or neither."""
+    certificate, key = given.tls_certificate, given.tls_key
+    if certificate is None and key is None:
+        return None, None
+    if certificate is None or key is None:
+        raise DatasigilError(
+            "SETTINGS", "a certificate and its key go together", expected="--tls-certificate FILE --tls-key FILE"
+        )
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except OSError as error:  # ssl.SSLError is one
+        raise DatasigilError(
+            "SETTINGS",
+            f"the certificate or its key cannot be used ({error.strerror or 'not PEM, or they do not fit'})",
+            place=str(certificate),
+            expected="PEM files that belong together",
+        ) from None
+    return certificate, key
 
 
 def _migrate(given: argparse.Namespace) -> int:

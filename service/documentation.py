@@ -16,21 +16,25 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.problems import PROBLEM_TYPE, ProblemBody
+from service.problems import PROBLEM_TYPE, ProblemBody, RefusedBody
 
 REF = "#/components/schemas/{model}"
 Responses = dict[int | str, dict[str, Any]]
 
 
 def body_of(
-    model: type[BaseModel], example: Mapping[str, Any], *, media_type: str = "application/json"
+    model: type[BaseModel],
+    example: Mapping[str, Any],
+    *,
+    media_type: str = "application/json",
+    required: bool = True,
 ) -> dict[str, Any]:
     """The `openapi_extra` of an endpoint that reads `model` from the raw body."""
     schema = _without_null(model.model_json_schema(ref_template=REF))
     definitions = schema.pop("$defs", {})
     content = {media_type: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": dict(example)}}
     return {
-        "requestBody": {"required": True, "content": content},
+        "requestBody": {"required": required, "content": content},
         "x-definitions": {**definitions, model.__name__: schema},
     }
 
@@ -73,6 +77,12 @@ def problems(*statuses: int) -> Responses:
     return found
 
 
+def refused() -> Responses:
+    """The documented 400 of a verification that failed."""
+    content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/RefusedBody"}}}
+    return {400: {"description": "Malformed request, or not verified", "content": content}}
+
+
 READ_PROBLEMS = problems(429, 503)
 WRITE_PROBLEMS = problems(400, 413, 415, 422, 429, 503, 507)
 
@@ -100,7 +110,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for operation in path.values():
             components.update(operation.pop("x-definitions", {}))
             _drop_derived_validation(operation)
-    _, definitions = models_json_schema([(ProblemBody, "serialization")], ref_template=REF)
+    _, definitions = models_json_schema(
+        [(ProblemBody, "serialization"), (RefusedBody, "serialization")], ref_template=REF
+    )
     components.update(definitions.get("$defs", {}))
     for unused in ("HTTPValidationError", "ValidationError"):
         components.pop(unused, None)

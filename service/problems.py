@@ -26,7 +26,7 @@ from datasigil.encoding import pointer_token
 from datasigil.errors import DatasigilError, LogError, MalformedError, VerificationError
 
 PROBLEM_TYPE = "application/problem+json"
-_BASE = "https://w3id.org/datasigil/problems#"
+PROBLEM_BASE = "https://w3id.org/datasigil/problems#"
 
 BAD_REQUEST, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, CONFLICT = 400, 401, 403, 404, 409
 METHOD_NOT_ALLOWED = 405
@@ -63,6 +63,7 @@ _STATUS = {
     "STATUS_INDEX_TAKEN": 409,
     "ALREADY_REVOKED": 409,
     "TOKEN_LIMIT": 409,
+    "STATUS_LIST_LIMIT": 409,
     "BODY_TOO_LARGE": 413,
     "CONTENT_TYPE": 415,
     "CONTENT_ENCODING": 415,
@@ -120,6 +121,15 @@ class ProblemBody(BaseModel):
     nextAction: str | None = None
 
 
+class RefusedBody(ProblemBody):
+    """The problem that VCALM's verify endpoints answer with: beside it, what was decided and which check failed."""
+
+    verified: bool | None = None
+    decision: str | None = None
+    asOf: str | None = None
+    checks: list[dict[str, Any]] | None = None
+
+
 def status_of(error: DatasigilError, *, vcalm: bool) -> int:
     """The HTTP status of an error; VCALM paths answer 400 where registry paths answer 422."""
     own = getattr(error, "status", None)
@@ -146,7 +156,7 @@ def problem_response(
 ) -> Response:
     """The response that carries one problem."""
     body: dict[str, Any] = {
-        "type": _BASE + code,
+        "type": PROBLEM_BASE + code,
         "title": _TITLES.get(status, "The request was refused"),
         "status": status,
         "code": code,
@@ -171,7 +181,7 @@ def respond(error: DatasigilError, request_id: str, *, vcalm: bool) -> Response:
     status = status_of(error, vcalm=vcalm)
     if status == INTERNAL:
         return internal(request_id, error)
-    detail = error.message if isinstance(error, Problem) or error.code in _STATUS else _plain(error)
+    detail = error.message if isinstance(error, Problem) or error.code in _STATUS else plain_message(error)
     next_action = error.next_action
     if isinstance(error, MalformedError):
         next_action = next_action or "correct the document and send it again; nothing was stored"
@@ -283,7 +293,8 @@ def is_vcalm(request: Request) -> bool:
     return bool(request.scope.get("datasigil.vcalm", False))
 
 
-def _plain(error: DatasigilError) -> str:
+def plain_message(error: DatasigilError) -> str:
+    """An error's message without what it may quote from the input."""
     # Messages of the core are fixed sentences, but a few quote a short token; those sit behind a colon.
     return error.message.split(":", 1)[0]
 

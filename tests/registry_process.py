@@ -50,10 +50,11 @@ class RegistryProcess:
     environment: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def journal(self) -> Path:
@@ -110,7 +111,7 @@ class RegistryProcess:
             assert self.process is not None
             assert self.process.poll() is None, self.journal.read_text()[-3000:]
             try:
-                if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
+                if httpx.get(f"{self.url}/readyz", timeout=2, verify=False).status_code == 200:
                     return
             except httpx.TransportError:
                 pass

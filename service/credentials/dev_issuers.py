@@ -22,13 +22,14 @@ from datasigil.credentials.status_list import new_status_list_credential
 from datasigil.encoding import GENERIC
 from datasigil.errors import DatasigilError
 from datasigil.signing import LocalSigner, add_proof
+from service.credentials.answering import answer_credential, answer_presentation
 from service.credentials.schemas import IssueReply, IssueRequest, VerifyCredentialRequest, VerifyPresentationRequest
-from service.credentials.vcalm import REPLIES, answer_credential, answer_presentation, vcalm_path
+from service.credentials.vcalm import REPLIES
 from service.documentation import problems
 from service.limits import STATUS_LIST_BITS, STATUS_LIST_VALID_SECONDS
 from service.problems import BAD_REQUEST, Problem
 from service.replies import PRIVATE, credential_reply, json_reply
-from service.requests import read_model
+from service.requests import read_model, vcalm_path
 from service.state import State, StateDep
 
 router = APIRouter(prefix="/issuers", tags=["development"], dependencies=[Depends(vcalm_path)], include_in_schema=False)
@@ -154,6 +155,8 @@ def _entry(base: str) -> dict[str, Any]:
         "statusPurpose": "revocation",
         "statusListIndex": index,
         "statusListCredential": url,
+        "statusMessage": [{"status": "0x0", "message": "valid"}, {"status": "0x1", "message": "revoked"}],
+        "statusReference": f"{base}/issuers",
     }
 
 

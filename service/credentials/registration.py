@@ -39,6 +39,7 @@ from service.credentials.repository import (
 from service.lineage.repository import insert_edges
 from service.problems import Problem
 from service.status_lists.repository import IndexRow, index_taken, insert_index, list_by_url
+from service.status_lists.signing import is_own_list
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ def _check_status(credential: Credential, principal: Principal, context: Context
         place = f"/credential/credentialStatus/{number}"
         here = entry.list_id.startswith(context.base_url + "/")
         own = f"{context.base_url}/status-lists/{principal.slug}/{entry.purpose}"
-        if here and entry.list_id != own:
+        if here and not is_own_list(context.base_url, principal.slug, entry.purpose, entry.list_id):
             raise Problem(
                 "OTHER_STATUS",
                 "This status list is not the issuer's list for this purpose",

@@ -80,6 +80,10 @@ class Options(StrictModel):
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
     checks: list[str] | None = None
+    returnCredential: bool = False
+    returnPresentation: bool = False
+    returnProblemDetails: bool = False
+    returnResults: bool = False
     challenge: Annotated[str, Field(max_length=1000)] | None = None
     domain: Annotated[str, Field(max_length=1000)] | None = None
 
@@ -111,14 +115,42 @@ class VerifyPresentationRequest(StrictModel):
     options: Options | None = None
 
 
-class VerifyReply(BaseModel):
-    """VCALM's `verified`, and beside it this registry's decision under its own policy."""
+Decided = Literal["VALID", "INVALID", "INDETERMINATE"]
+
+
+class ProblemDetail(BaseModel):
+    """A warning in the form of VCALM: it does not make the verification fail."""
+
+    type: str
+    title: str
+    detail: str
+
+
+class CredentialResult(BaseModel):
+    """VCALM's result of one credential (`verified` to `results`), and beside it this registry's decision under its policy."""
 
     verified: bool
-    decision: Annotated[str, Field(pattern="^(VALID|INVALID|INDETERMINATE)$")] | None = None
-    headline: str | None = None
-    policyDigest: str | None = None
+    credential: dict[str, Any] | None = None
+    problemDetails: list[ProblemDetail] | None = None
+    results: dict[str, Any] | None = None
+    decision: Decided
+    headline: str
+    policyDigest: str
     asOf: str
     checks: list[dict[str, Any]]
     warnings: list[dict[str, Any]] | None = None
-    credentialResults: list[dict[str, Any]] | None = None
+
+
+class PresentationResult(BaseModel):
+    """VCALM's result of a presentation, and beside it the decision: the worst of those about the credentials inside."""
+
+    verified: bool
+    verifiablePresentation: dict[str, Any] | None = None
+    problemDetails: list[ProblemDetail] | None = None
+    results: dict[str, Any] | None = None
+    decision: Decided
+    headline: str
+    asOf: str
+    checks: list[dict[str, Any]]
+    warnings: list[dict[str, Any]] | None = None
+    credentialResults: list[CredentialResult]

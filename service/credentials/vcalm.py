@@ -1,7 +1,7 @@
 """VCALM's issue and verify endpoints.
 
 Lives here: `/credentials/issue` with the hosted key, `/credentials/verify`, `/presentations/verify`. Not here: the dataset
-profile's verdicts (`decision`), development issuers (`dev_issuers`), status updates (`status_lists.endpoints`).
+profile's verdicts (`decision`), what is answered (`answering`), development issuers (`dev_issuers`), status updates (`status_lists.endpoints`).
 Spec: W3C VCALM 1.0 (working draft), with the replies that the public suites expect: 201 for issued, 200 or 400 for verified.
 """
 
@@ -9,39 +9,32 @@ from __future__ import annotations
 
 import json
 
-import anyio.to_thread
 from fastapi import APIRouter, Depends, Request, Response
 
-from datasigil.encoding import GENERIC, Instant
+from datasigil.encoding import GENERIC
 from service.access import PrincipalDep, require_scope
-from service.credentials.decision import decide
+from service.credentials.answering import answer_credential, answer_presentation
 from service.credentials.idempotency import idempotency_key
 from service.credentials.issuing import IssueHosted
 from service.credentials.repository import document_of
 from service.credentials.schemas import (
+    CredentialResult,
     IssueReply,
     IssueRequest,
-    Options,
+    PresentationResult,
     VerifyCredentialRequest,
     VerifyPresentationRequest,
-    VerifyReply,
 )
-from service.credentials.verifying import verified_credential, verified_presentation
-from service.documentation import body_of, problems
+from service.documentation import body_of, problems, refused
 from service.problems import Problem
 from service.replies import json_reply
-from service.requests import parse_body, read_body, read_model, to_model
-from service.state import State, StateDep
-
-
-async def vcalm_path(request: Request) -> None:
-    """Mark a request as VCALM's, so that every refused body is answered with 400."""
-    request.scope["datasigil.vcalm"] = True
-
+from service.requests import parse_body, read_body, read_model, to_model, vcalm_path
+from service.state import StateDep
 
 router = APIRouter(tags=["VCALM"], dependencies=[Depends(vcalm_path)])
 
 REPLIES = problems(400, 413, 415, 429, 503, 507)
+VERIFY_REPLIES = {**problems(413, 415, 429, 503, 507), **refused()}
 _CREDENTIAL = {
     "@context": ["https://www.w3.org/ns/credentials/v2"],
     "type": ["VerifiableCredential"],
@@ -73,8 +66,8 @@ async def issue(request: Request, principal: PrincipalDep, state: StateDep) -> R
 
 @router.post(
     "/credentials/verify",
-    response_model=VerifyReply,
-    responses=REPLIES,
+    response_model=CredentialResult,
+    responses=VERIFY_REPLIES,
     openapi_extra=body_of(VerifyCredentialRequest, {"verifiableCredential": {**_CREDENTIAL, "proof": {}}}),
 )
 async def verify_credential(request: Request, state: StateDep) -> Response:
@@ -85,8 +78,8 @@ async def verify_credential(request: Request, state: StateDep) -> Response:
 
 @router.post(
     "/presentations/verify",
-    response_model=VerifyReply,
-    responses=REPLIES,
+    response_model=PresentationResult,
+    responses=VERIFY_REPLIES,
     openapi_extra=body_of(
         VerifyPresentationRequest,
         {
@@ -103,42 +96,3 @@ async def verify_presentation(request: Request, state: StateDep) -> Response:
     """Verify a presentation's proof for a challenge and domain, and every credential inside."""
     body = await read_model(request, VerifyPresentationRequest, profile=GENERIC)
     return await answer_presentation(state, body)
-
-
-async def answer_credential(state: State, body: VerifyCredentialRequest) -> Response:
-    """The answer to a verification that did not fail."""
-    now = state.clock()
-    document = body.verifiableCredential
-    verified = await anyio.to_thread.run_sync(
-        lambda: verified_credential(document, now=now, place="/verifiableCredential")
-    )
-    decision = await state.database.read(decide, state, document, now)
-    return json_reply(
-        VerifyReply(
-            verified=True,
-            decision=decision.decision,
-            headline=decision.headline,
-            policyDigest=decision.policy_digest,
-            asOf=str(Instant.from_datetime(now)),
-            checks=[*verified.checks(), *decision.checks],
-            warnings=[*verified.warnings(), *decision.warnings] or None,
-        )
-    )
-
-
-async def answer_presentation(state: State, body: VerifyPresentationRequest) -> Response:
-    """The answer to a presentation whose verification did not fail."""
-    now = state.clock()
-    whole, inside = await anyio.to_thread.run_sync(
-        lambda: verified_presentation(body.verifiablePresentation, body.options or Options(), now=now)
-    )
-    results = [{"verified": True, "checks": one.checks(), "warnings": one.warnings()} for one in inside]
-    return json_reply(
-        VerifyReply(
-            verified=True,
-            asOf=str(Instant.from_datetime(now)),
-            checks=whole.checks(),
-            warnings=whole.warnings() or None,
-            credentialResults=results,
-        )
-    )

@@ -70,18 +70,18 @@ async def describe_registry(state: StateDep) -> Response:
 
 @router.post(
     "/challenges",
-    status_code=201,
     response_model=ChallengeReply,
     responses=WRITE_PROBLEMS,
-    openapi_extra=body_of(ChallengeRequest, {}),
+    openapi_extra=body_of(ChallengeRequest, {}, required=False),
 )
 async def create_challenge(request: Request, state: StateDep) -> Response:
-    """A challenge that a presentation must sign within five minutes, once."""
-    await read_model(request, ChallengeRequest)
+    """A challenge that a presentation must sign within five minutes, once; VCALM's form: no body, or an empty object."""
+    if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
+        await read_model(request, ChallengeRequest)
     value = b64url_encode(secrets.token_bytes(CHALLENGE_BYTES))
     expires = await state.sequencer.submit(IssueChallenge(value))
     reply = ChallengeReply(challenge=value, domain=state.settings.public_url, expires=timestamp(expires))
-    return json_reply(reply, status=201)
+    return json_reply(reply)
 
 
 @router.post(

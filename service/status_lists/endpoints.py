@@ -5,12 +5,13 @@ Lives here: parse, call, answer. Not here: what may change (`changes`).
 
 from __future__ import annotations
 
+import json
 import secrets
 from datetime import datetime
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from datasigil.credentials.status_request import (
     StatusChangeRequest,
@@ -18,17 +19,23 @@ from datasigil.credentials.status_request import (
     parse_status_change_request,
 )
 from datasigil.signing import add_proof
-from service.access import principal_of, require_scope
+from service.access import PrincipalDep, principal_of, require_scope
 from service.credentials.repository import by_id
 from service.documentation import READ_PROBLEMS, WRITE_PROBLEMS, body_of, problems, signed_document
 from service.problems import Problem
 from service.replies import credential_reply, json_reply
-from service.requests import read_json, to_model
+from service.requests import read_json, to_model, vcalm_path
 from service.state import State, StateDep
 from service.status_lists.changes import ChangeStatus, verified_request
 from service.status_lists.repository import signed_list
-from service.status_lists.schemas import HostedStatusRequest, SignedStatusRequest, StatusReply
-from service.status_lists.signing import list_address
+from service.status_lists.schemas import (
+    HostedStatusRequest,
+    SignedStatusRequest,
+    StatusListReply,
+    StatusListRequest,
+    StatusReply,
+)
+from service.status_lists.signing import AddList, list_address
 
 router = APIRouter(tags=["status"])
 
@@ -68,6 +75,26 @@ async def read_list(
     if found is None:
         raise Problem("NOT_FOUND", "There is no such status list here")
     return credential_reply(request, found[0], etag=found[1])
+
+
+@router.post(
+    "/status-lists",
+    status_code=201,
+    response_model=StatusListReply,
+    openapi_extra={**body_of(StatusListRequest, {"statusPurpose": "revocation"}), "security": [{"token": []}]},
+    responses={**problems(400, 401, 403, 409, 413, 415, 429, 503, 507)},
+    dependencies=[Depends(vcalm_path)],
+)
+async def create_list(request: Request, principal: PrincipalDep, state: StateDep) -> Response:
+    """One more status list for the caller, beside the pair made at registration; needs the scope `publish`."""
+    require_scope(principal, "publish")
+    asked = to_model(await read_json(request), StatusListRequest, vcalm=True)
+    url = await state.sequencer.submit(AddList(principal.publisher_id, principal.slug, asked.statusPurpose))
+    found = await state.database.point(signed_list, url)
+    assert found is not None
+    reply = json_reply(StatusListReply(id=url, verifiableCredential=json.loads(found[0])), status=201)
+    reply.headers["Location"] = url
+    return reply
 
 
 @router.post(

@@ -109,11 +109,15 @@ def signed_list(connection: Connection, url: str) -> tuple[bytes, str] | None:
     return None if row is None else (bytes(row[0]), row[1])
 
 
-def list_url(connection: Connection, slug: str, purpose: str) -> str | None:
-    """The id of a publisher's list."""
-    return connection.execute(
-        select(STATUS_LISTS.c.url).where(STATUS_LISTS.c.slug == slug, STATUS_LISTS.c.purpose == purpose)
-    ).scalar_one_or_none()
+def lists_of(connection: Connection, publisher_id: int, purpose: str) -> list[str]:
+    """The ids of a publisher's lists of one purpose, the first one first."""
+    return list(
+        connection.execute(
+            select(STATUS_LISTS.c.url)
+            .where(STATUS_LISTS.c.publisher_id == publisher_id, STATUS_LISTS.c.purpose == purpose)
+            .order_by(STATUS_LISTS.c.id)
+        ).scalars()
+    )
 
 
 def index_taken(connection: Connection, url: str, position: int) -> bool:

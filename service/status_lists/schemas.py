@@ -34,6 +34,9 @@ class HostedStatus(StrictModel):
 
     type: Literal["BitstringStatusListEntry"]
     statusPurpose: Literal["revocation", "suspension"]
+    id: Annotated[str, Field(max_length=2048)] | None = None
+    statusListIndex: Annotated[str, Field(pattern="^[0-9]{1,16}$")] | None = None
+    statusListCredential: Annotated[str, Field(max_length=2048)] | None = None
 
 
 class HostedStatusRequest(StrictModel):
@@ -43,6 +46,20 @@ class HostedStatusRequest(StrictModel):
     credentialStatus: HostedStatus
     status: bool
     reason: Annotated[str, Field(min_length=1, max_length=1000)] = "changed by the operator"
+
+
+class StatusListRequest(StrictModel):
+    """VCALM POST /status-lists: one more list of a purpose, for a publisher whose lists are nearly full."""
+
+    statusPurpose: Literal["revocation", "suspension"]
+    options: dict[str, Any] | None = None
+
+
+class StatusListReply(BaseModel):
+    """A new list, signed: VCALM's members, `id` being the address to name in `statusListCredential`."""
+
+    id: str
+    verifiableCredential: dict[str, Any]
 
 
 class StatusReply(BaseModel):

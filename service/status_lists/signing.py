@@ -7,6 +7,8 @@ Spec: Bitstring Status List v1.0 (W3C Recommendation, 15 May 2025).
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -16,9 +18,15 @@ from datasigil.credentials.status_list import new_status_list_credential
 from datasigil.signing import add_proof
 from service.batch import Batch
 from service.clock import seconds_of
-from service.limits import RESIGN_SECONDS, STATUS_LIST_BITS, STATUS_LIST_VALID_SECONDS
+from service.limits import (
+    RESIGN_SECONDS,
+    STATUS_LIST_BITS,
+    STATUS_LIST_VALID_SECONDS,
+    STATUS_LISTS_PER_PURPOSE_MAX,
+)
+from service.problems import Problem
 from service.registry_keys import RegistryKeys
-from service.status_lists.repository import insert_list, lists_by_id, lists_signed_before, store_signed
+from service.status_lists.repository import insert_list, lists_by_id, lists_of, lists_signed_before, store_signed
 
 PURPOSES = ("revocation", "suspension")
 _STALE_PER_BATCH = 32
@@ -41,6 +49,48 @@ def create_lists(batch: Batch, *, slug: str, publisher_id: int) -> None:
             bits=bytes(STATUS_LIST_BITS // 8),
         )
         batch.touch(row)
+
+
+@dataclass(frozen=True)
+class AddList:
+    """Give a publisher one more list of a purpose."""
+
+    publisher_id: int
+    slug: str
+    purpose: str
+
+    def __call__(self, batch: Batch) -> str:
+        """Return the new list's address.
+
+        Raises:
+            Problem: STATUS_LIST_LIMIT.
+        """
+        held = lists_of(batch.connection, self.publisher_id, self.purpose)
+        if len(held) >= STATUS_LISTS_PER_PURPOSE_MAX:
+            raise Problem(
+                "STATUS_LIST_LIMIT",
+                "This publisher has too many status lists of this purpose",
+                expected=f"at most {STATUS_LISTS_PER_PURPOSE_MAX}",
+                next_action="ask the registry's operator",
+            )
+        slug = f"{self.slug}-{len(held) + 1}"
+        url = list_address(batch.base_url, slug, self.purpose)
+        row = insert_list(
+            batch.connection,
+            url=url,
+            slug=slug,
+            purpose=self.purpose,
+            publisher_id=self.publisher_id,
+            bits=bytes(STATUS_LIST_BITS // 8),
+        )
+        batch.touch(row)
+        return url
+
+
+def is_own_list(base_url: str, slug: str, purpose: str, url: str) -> bool:
+    """Whether an address is that of a list which the publisher of this slug may have; that it exists is not checked here."""
+    own = re.escape(f"{base_url}/status-lists/{slug}")
+    return re.fullmatch(rf"{own}(-[1-9][0-9]{{0,2}})?/{re.escape(purpose)}", url, re.ASCII) is not None
 
 
 def stale_lists(connection: Connection, now: datetime) -> list[int]:

@@ -1,12 +1,15 @@
 """The VCALM contract that the public suites of W3C and W3C CCG check, without their runner.
 
-Here: the statuses and shapes they expect of development issuers and verifiers. Not here: the suites themselves (they need Node).
+Here: the statuses and shapes they expect of development issuers and verifiers. Not here: the suites themselves (`public_suites.py` runs
+them; they need Node) and registered credentials (`test_vcalm_answers.py`).
 """
 
 import copy
 
 import pytest
 from starlette.testclient import TestClient
+
+from datasigil.signing import LocalSigner, add_proof
 
 SUITES = ["eddsa-jcs-2022", "eddsa-rdfc-2022", "ecdsa-jcs-2019-p256", "ecdsa-rdfc-2019-p384"]
 V1 = "https://www.w3.org/2018/credentials/v1"
@@ -113,6 +116,108 @@ def test_what_does_not_conform_is_not_issued(dev, name):
     problem = answer.json()
     assert problem["pointer"].startswith("/credential")
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+DAMAGED_ISSUERS = [None, 7, [], {}, {"id": None}, {"id": ["did:example:1"]}, "did", "https ://x", ["did:example:1"]]
+
+
+@pytest.mark.parametrize("issuer", DAMAGED_ISSUERS, ids=repr)
+def test_an_issuer_that_is_no_url_is_not_issued_for(dev, issuer):
+    assert issue(dev, credential(dev, issuer=issuer)).status_code == 400
+
+
+ACCEPTED = {
+    "subject with an id only": {"credentialSubject": {"id": "did:example:s"}},
+    "several subjects": {"credentialSubject": [{"id": "did:example:s"}, {"id": "did:example:t"}]},
+    "issuer object": {"issuer": {"id": "did:example:i", "name": {"@value": "I", "@language": "en"}}},
+    "name in languages": {"name": [{"@value": "x", "@language": "en"}, {"@value": "y", "@language": "de", "@direction": "ltr"}]},
+    "a period": {"validFrom": "2020-01-01T00:00:00Z", "validUntil": "2199-01-01T00:00:00+01:00"},
+    "a type of the examples": {"@context": [V2, "https://www.w3.org/ns/credentials/examples/v2"], "type": ["VerifiableCredential", "AlumniCredential"]},
+    "an inline context": {"@context": [V2, {"Thing": "https://example.com/Thing"}], "type": ["VerifiableCredential", "Thing"]},
+    "a schema": {"credentialSchema": {"id": "https://example.com/schema", "type": "JsonSchema"}},
+    "terms of use": {"termsOfUse": {"type": "https://example.com/Terms"}},
+    "related resource": {"relatedResource": [{"id": V2, "digestSRI": "sha384-l/HrjlBCNWyAX91hr6LFV2Y3heB5Tcr6IeE4/Tje8YyzYBM8IhqjHWiWpr8+ZbYU"}]},
+    "no validFrom": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(ACCEPTED))
+def test_what_conforms_is_issued_and_verifies(dev, name):
+    answer = issue(dev, credential(dev, **ACCEPTED[name]))
+    assert answer.status_code == 201, answer.text
+    assert verify(dev, answer.json()["verifiableCredential"]).status_code == 200
+
+
+@pytest.mark.parametrize("options", [None, {}, {"mandatoryPointers": []}, {"unknown": 1}], ids=repr)
+def test_options_may_be_empty_absent_or_unknown(dev, options):
+    body = {"credential": credential(dev)} | ({} if options is None else {"options": options})
+    assert dev.post("/issuers/eddsa-rdfc-2022/credentials/issue", json=body).status_code == 201
+
+
+def test_a_set_of_proofs_and_a_chain_by_other_keys_verify(dev):
+    first = issue(dev, credential(dev)).json()["verifiableCredential"]
+    other = LocalSigner.generate("p256")
+    now = dev.app.state.registry.clock()
+    unsigned = {name: value for name, value in first.items() if name != "proof"}
+    second = add_proof(unsigned, other, created=now, cryptosuite="ecdsa-rdfc-2019")["proof"]
+    answer = verify(dev, {**unsigned, "proof": [first["proof"], second]})
+    assert answer.status_code == 200, answer.text
+    assert [one["code"] for one in answer.json()["warnings"]] == ["ISSUER_MISMATCH"]
+
+
+def test_a_proof_that_names_an_absent_previous_proof_is_400(dev):
+    signed = issue(dev, credential(dev)).json()["verifiableCredential"]
+    for previous in (
+        "urn:uuid:00000000-0000-4000-8000-000000000000",
+        ["urn:uuid:00000000-0000-4000-8000-000000000000"],
+    ):
+        broken = {**signed, "proof": {**signed["proof"], "previousProof": previous}}
+        assert verify(dev, broken).status_code == 400
+
+
+def presentation(dev, *credentials, holder=None, challenge="c", domain="d"):
+    signer = LocalSigner.generate("ed25519")
+    document = {"@context": [V2], "type": ["VerifiablePresentation"]}
+    if credentials:
+        document["verifiableCredential"] = list(credentials)
+    if holder:
+        document["holder"] = signer.controller
+    now = dev.app.state.registry.clock()
+    options = {"purpose": "authentication", "challenge": challenge, "domain": domain, "cryptosuite": "eddsa-rdfc-2022"}
+    return add_proof(document, signer, created=now, **options)
+
+
+def present(dev, document, **options):
+    body = {"verifiablePresentation": document, "options": {"challenge": "c", "domain": "d", **options}}
+    return dev.post("/issuers/eddsa-rdfc-2022/presentations/verify", json=body)
+
+
+@pytest.mark.parametrize("holder", [False, True])
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_presentation_verifies_with_and_without_credentials_and_holder(dev, count, holder):
+    inside = [issue(dev, credential(dev)).json()["verifiableCredential"] for _ in range(count)]
+    answer = present(dev, presentation(dev, *inside, holder=holder))
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found["verified"] is True
+    assert found["decision"] == "INDETERMINATE"  # nothing inside, or nothing of the dataset profile
+    assert [one["decision"] for one in found["credentialResults"]] == ["INDETERMINATE"] * count
+
+
+def test_a_presentation_for_another_challenge_or_domain_is_400(dev):
+    signed = presentation(dev, issue(dev, credential(dev)).json()["verifiableCredential"])
+    for options in ({"challenge": "other"}, {"domain": "other"}):
+        answer = present(dev, signed, **options)
+        assert answer.status_code == 400
+        assert answer.json()["verified"] is False
+
+
+def test_a_presentation_with_a_broken_credential_is_400_and_says_which(dev):
+    good = issue(dev, credential(dev)).json()["verifiableCredential"]
+    bad = {**good, "credentialSubject": {"id": "did:example:other"}}
+    answer = present(dev, presentation(dev, good, bad))
+    assert answer.status_code == 400
+    assert answer.json()["pointer"].startswith("/verifiablePresentation/verifiableCredential/1")
 
 
 @pytest.mark.parametrize("types", [4, None, {}, "BitstringStatusListCredential", [4], [None]])
