@@ -13,6 +13,7 @@ WRITES = [
     "/presentations/verify",
     "/challenges",
     "/tokens",
+    "/status-lists",
 ]
 JSON = {"Content-Type": "application/json"}
 
@@ -55,8 +56,10 @@ BAD_JSON = {
 }
 
 
-@pytest.mark.parametrize("path", WRITES)
-@pytest.mark.parametrize("name", list(BAD_JSON))
+# VCALM lets a challenge be asked for without any body.
+@pytest.mark.parametrize(
+    ("path", "name"), [(path, name) for path in WRITES for name in BAD_JSON if (path, name) != ("/challenges", "empty")]
+)
 def test_a_body_that_is_not_strict_json_is_refused(registry, operator, path, name):
     started = time.process_time()
     answer = post(registry, path, BAD_JSON[name], publisher=operator)
