@@ -54,11 +54,16 @@ _SHA384_CHARACTERS: Final = len("sha384-") + 64
 
 @dataclass(frozen=True, slots=True)
 class LogEvidence:
-    """The tlog-proof text with its checkpoint, and the keys the presenter names; the keys prove nothing alone."""
+    """The tlog-proof text with its checkpoint, and the keys the presenter names; the keys prove nothing alone.
+
+    `proof` shows by when the log held the entry and is kept for ever; `current`, where there is one, is the same under a newer
+    checkpoint and shows that the log was seen lately.
+    """
 
     proof: str
     keys: tuple[str, ...] = ()  # vkeys: log, time, witnesses
     url: str | None = None
+    current: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +86,8 @@ class Bundle:
             document["manifest"] = self.manifest
         if self.log is not None:
             document["log"] = {"proof": self.log.proof, "keys": list(self.log.keys)}
-            if self.log.url is not None:
-                document["log"]["url"] = self.log.url
+            optional = {"url": self.log.url, "current": self.log.current}
+            document["log"] |= {name: text for name, text in optional.items() if text is not None}
         document["statusLists"] = list(self.status_lists)
         document["parents"] = [parent.document() for parent in self.parents]
         document["issuerKeys"] = list(self.issuer_keys)
@@ -207,12 +212,12 @@ def _bundle(document: JsonValue, place: str, depth: int, total: int) -> Bundle:
 def _log(value: JsonValue, place: str) -> LogEvidence:
     members = _object(value, place)
     for name in members:
-        if name not in ("proof", "keys", "url"):
+        if name not in ("proof", "keys", "url", "current"):
             raise MalformedError(
                 "UNKNOWN_PROPERTY",
                 "log evidence has no such member",
                 place=f"{place}/{pointer_token(name)}",
-                expected="proof, keys, url",
+                expected="current, keys, proof, url",
             )
     if "proof" not in members:
         raise MalformedError("SCHEMA", "log evidence without a proof", place=f"{place}/proof")
@@ -225,6 +230,7 @@ def _log(value: JsonValue, place: str) -> LogEvidence:
         proof=_text(members["proof"], f"{place}/proof"),
         keys=tuple(_text(key, f"{place}/keys/{number}") for number, key in enumerate(keys)),
         url=_text(members["url"], f"{place}/url") if "url" in members else None,
+        current=_text(members["current"], f"{place}/current") if "current" in members else None,
     )
 
 

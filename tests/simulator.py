@@ -33,6 +33,7 @@ from subjects import lineage_subject, reference
 from datasigil.bundle import Bundle, LogEvidence
 from datasigil.canonical import document_digest
 from datasigil.credentials.contexts import PROFILE_CONTEXTS, context_digests
+from datasigil.credentials.key_rotation import logged_rotation, new_key_rotation
 from datasigil.credentials.status_list import new_status_list_credential
 from datasigil.credentials.status_request import new_status_change_request
 from datasigil.credentials.types import CREDENTIAL_TYPES, credential_schema
@@ -387,6 +388,37 @@ class World:
             issuer=issuer_of(document),
         )
         return self.sign(request, self.publishers[issuer_of(document)].signer)
+
+    def rotate(
+        self, publisher: Publisher, new: LocalSigner, *, by: LocalSigner | None = None, **changes: Any
+    ) -> dict[str, Any]:
+        """Log a publisher's rotation to `new`, signed by `by` (its present key) and by `new`; return the signed request."""
+        request = self.rotation_request(publisher, new, by=by, **changes)
+        digest = document_digest(request)
+        self._index[digest] = self.log.append(log_entry("key", digest, request["issuer"], request["type"], digest))
+        return request
+
+    def rotation_request(
+        self, publisher: Publisher, new: LocalSigner, *, by: LocalSigner | None = None, **changes: Any
+    ) -> dict[str, Any]:
+        """Return a KeyRotationRequest with its two proofs, without logging it; `changes` replace members before signing."""
+        by = by or publisher.signer
+        self._serial += 1
+        request = new_key_rotation(
+            issuer=publisher.did,
+            new_id=new.verification_method,
+            new_key=new.public_key,
+            authorizing_id=by.verification_method,
+            authorizing_key=by.public_key,
+            reason="yearly rotation",
+            created=self.now,
+            nonce=sha256(f"nonce {self._serial}".encode()).hexdigest()[:32],
+        )
+        return self.sign(self.sign({**request, **changes}, by), new)
+
+    def rotation_evidence(self, request: dict[str, Any], *, size: int | None = None) -> dict[str, Any]:
+        """Return a logged rotation as a bundle's `issuerKeys` hold it, under a checkpoint of now."""
+        return logged_rotation(request, self.log_evidence(request, size=size).proof)
 
     # Trust ----------------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from datasigil.report import Report
     from datasigil.transparency.checkpoint import VerifiedCheckpoint
     from datasigil.transparency.client_state import ClientState
+    from datasigil.transparency.proofs import LogProof
     from datasigil.transparency.tiles import TileTree
     from datasigil.trust.policy import LogRule, TrustPolicy
     from datasigil.verification import Outcome
@@ -154,7 +155,7 @@ class _Refresh:
             return bundle
         credential = parse_credential(bundle.credential)
         log = self._log_evidence(credential, bundle.log)
-        lists = self._status_lists(credential, bundle.status_lists)
+        lists = self._status_lists(credential, bundle)
         return replace(bundle, log=log, status_lists=lists)
 
     # The log ---------------------------------------------------------------------------------------------------------
@@ -166,7 +167,7 @@ class _Refresh:
         if rule.origin not in self._logs:
             self._logs[rule.origin] = self._try(self._current_log, rule)
         current = self._logs[rule.origin]
-        return old if current is None else self._try(self._proof, old, *current) or old
+        return old if current is None else self._try(self._proof, credential, old, *current) or old
 
     def _current_log(self, rule: LogRule) -> tuple[VerifiedCheckpoint, TileTree]:
         from datasigil.transparency.checkpoint import open_checkpoint
@@ -187,10 +188,14 @@ class _Refresh:
             self._state.observe_checkpoint(current, tree.consistency(old_size) if grown else ())
         return current, tree
 
-    def _proof(self, old: LogEvidence, current: VerifiedCheckpoint, tree: TileTree) -> LogEvidence:
+    def _proof(
+        self, credential: Credential, old: LogEvidence, current: VerifiedCheckpoint, tree: TileTree
+    ) -> LogEvidence:
+        """Return the evidence with a proof under the current checkpoint; a first proof that holds is kept: it shows by when."""
         from datasigil.transparency.proofs import LogProof, parse_log_proof
 
-        index = parse_log_proof(old.proof).index
+        first = parse_log_proof(old.proof)
+        index = first.index
         if index >= current.checkpoint.size:
             raise LogError(
                 "LOG_ROLLBACK", "the log no longer reaches the credential's entry", place=current.checkpoint.origin,
@@ -198,26 +203,43 @@ class _Refresh:
                 next_action="ask the log's operator; a mirror may be behind",
             )  # fmt: skip
         text = LogProof(index, tuple(tree.inclusion(index)), current.note).text()
-        return replace(old, proof=text)
+        if first.checkpoint == current.note or not self._holds(credential, first):
+            return replace(old, proof=text, current=None)
+        return replace(old, current=text)
+
+    def _holds(self, credential: Credential, first: LogProof) -> bool:
+        """Say whether a log proof shows, under the trust file's keys, that the log held the credential at some time."""
+        from datasigil.transparency.checkpoint import asserted_time
+        from datasigil.transparency.entry import log_entry
+        from datasigil.transparency.proofs import verify_log_proof
+
+        rule = self._policy.log(credential.log_origin)
+        entry = log_entry("issue", credential.digest, credential.issuer, credential.type)
+        try:
+            assert rule is not None
+            asserted_time(verify_log_proof(first, entry, rule.key, (rule.time_key,)).checkpoint, rule.time_key)
+        except DatasigilError:
+            return False
+        return True
 
     # Status ----------------------------------------------------------------------------------------------------------
 
-    def _status_lists(self, credential: Credential, old: Sequence[JsonObject]) -> tuple[JsonObject, ...]:
-        kept = {str(one.get("id")): one for one in old}
+    def _status_lists(self, credential: Credential, bundle: Bundle) -> tuple[JsonObject, ...]:
+        kept = {str(one.get("id")): one for one in bundle.status_lists}
         for entry in credential.status:
             if entry.list_id not in self._lists:
-                self._lists[entry.list_id] = self._try(self._fetch_list, entry)
+                self._lists[entry.list_id] = self._try(self._fetch_list, entry, bundle.issuer_keys)
             found = self._lists[entry.list_id]
             if found is not None:
                 kept[entry.list_id] = found
         return tuple(kept.values())
 
-    def _fetch_list(self, entry: StatusEntry) -> JsonObject:
+    def _fetch_list(self, entry: StatusEntry, presented: Sequence[JsonObject]) -> JsonObject:
         problem: DatasigilError | None = None
         for url in (entry.list_id, *(_on_mirror(mirror, entry.list_id) for mirror in self._policy.mirrors)):
             try:
                 document = self._list_at(url, entry)
-                self._remember(document, entry)
+                self._remember(document, entry, presented)
             except DatasigilError as error:
                 problem = problem or error
             else:
@@ -245,7 +267,7 @@ class _Refresh:
             )  # fmt: skip
         return document
 
-    def _remember(self, document: JsonObject, entry: StatusEntry) -> None:
+    def _remember(self, document: JsonObject, entry: StatusEntry, presented: Sequence[JsonObject]) -> None:
         """Keep a list that verifies, and refuse one older than what was seen; one that does not verify is the plan's to name."""
         if self._state is None:
             return
@@ -253,13 +275,17 @@ class _Refresh:
         from datasigil.credentials.status_list import parse_status_list
         from datasigil.encoding import Instant
         from datasigil.transparency.client_state import RememberedStatusList
+        from datasigil.verification.findings import Situation
         from datasigil.verification.issuer import require_signed
+        from datasigil.verification.key_history import with_rotations
 
+        at, rule = Instant.from_datetime(self._at), self._policy.issuer(entry.issuer)
+        if rule is not None:
+            situation = Situation(self._policy, self._at, as_of=False, offline=False, state=None, period_at=at)
+            rule = with_rotations(rule, presented, situation).rule
         try:
             found = parse_status_list(document)
-            signed = require_signed(
-                document, entry.issuer, self._policy.issuer(entry.issuer), (), Instant.from_datetime(self._at)
-            )
+            signed = require_signed(document, entry.issuer, rule, presented, at)
         except DatasigilError:
             return
         if found.issuer != entry.issuer or not signed.accepted:

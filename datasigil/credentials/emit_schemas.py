@@ -170,6 +170,7 @@ def _status_change_request() -> dict[str, Any]:
 
 def outputs() -> dict[Path, bytes]:
     """Return every generated file with the bytes it must have."""
+    from datasigil.credentials.key_rotation import REQUEST as ROTATION
     from datasigil.credentials.status_list import LIST_CREDENTIAL
     from datasigil.credentials.status_request import REQUEST
 
@@ -180,7 +181,11 @@ def outputs() -> dict[Path, bytes]:
         data = _encode(json_schema(type_name, schema_name(type_name), credential_type_table(type_name)))
         files[folder / schema_name(type_name)] = data
         digests[type_name] = "sha384-" + base64.b64encode(hashlib.sha384(data).digest()).decode()
-    for title, table in (("StatusListCredential", LIST_CREDENTIAL), ("StatusChangeRequest", REQUEST)):
+    for title, table in (
+        ("StatusListCredential", LIST_CREDENTIAL),
+        ("StatusChangeRequest", REQUEST),
+        ("KeyRotationRequest", ROTATION),
+    ):
         files[folder / schema_name(title)] = _encode(json_schema(title, schema_name(title), table))
     for path in sorted((folder / "examples").glob("*.json")):
         example = json.loads(path.read_bytes())

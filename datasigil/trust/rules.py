@@ -24,7 +24,7 @@ DATASET_ROLES: Final = ("publisher", "observer")
 
 @dataclass(frozen=True, slots=True)
 class Compromise:
-    """From which entry of which log on a key's signatures are worthless; those below it stand."""
+    """A point of a log: from which entry on a key's signatures are worthless; those below it stand."""
 
     origin: str
     index: int
@@ -39,6 +39,7 @@ class KeyPin:
     valid_from: Instant | None = None
     valid_until: Instant | None = None
     compromised: Compromise | None = None
+    since: Compromise | None = None  # the log entry of the rotation that led here; never from the trust file
 
     def content(self) -> dict[str, Any]:
         """Return the canonical content as JSON."""

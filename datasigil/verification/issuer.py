@@ -160,12 +160,18 @@ def check_proofs(
     findings: Findings,
 ) -> SignedBy | None:
     """Step 5: every proof present verifies, and one of them is by a key that counts for the issuer."""
+    from datasigil.verification.key_history import (
+        with_rotations,
+    )  # it builds on the log's step, and that on this module
+
+    known, refused = situation.policy.issuer(credential.issuer), ""
+    if known is not None:
+        history = with_rotations(known, presented, situation)
+        known, refused = history.rule, "; ".join(history.refused)
     try:
-        signed = require_signed(
-            credential.document, credential.issuer, situation.policy.issuer(credential.issuer), presented, situation.at
-        )
+        signed = require_signed(credential.document, credential.issuer, known, presented, situation.at)
     except DatasigilError as error:
-        (findings.undetermined if error.code == "KEY_HISTORY" else findings.failed)(5, error)
+        (findings.undetermined if error.code == "KEY_HISTORY" else findings.failed)(5, _beside(error, refused))
         return None
     suites = ", ".join(sorted({proof.cryptosuite for proof, _ in signed.proofs}))
     if signed.accepted:
@@ -173,8 +179,15 @@ def check_proofs(
     elif rule is None:
         findings.passed(5, "unchanged since it was signed with the key that the bundle presents", found=suites)
     else:
-        findings.undetermined(5, unpinned(credential.issuer, signed))
+        findings.undetermined(5, _beside(unpinned(credential.issuer, signed), refused))
     return signed
+
+
+def _beside(error: DatasigilError, refused: str) -> DatasigilError:
+    """Let an error about an unknown key say why a presented rotation does not lead to it."""
+    if refused and error.code == "KEY_HISTORY":
+        error.found = f"{error.found}; a rotation that does not count: {refused}"[:1000]
+    return error
 
 
 def require_signed(

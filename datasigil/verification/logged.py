@@ -6,8 +6,9 @@ compromise. Not here: the formats (`transparency`), status (`status`). Time is w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from datasigil.bundle import LogEvidence
@@ -31,6 +32,7 @@ from datasigil.verification.findings import Findings, Situation
 from datasigil.verification.issuer import SignedBy
 
 _SKEW = timedelta(seconds=CLOCK_SKEW_SECONDS)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 # What others hold and may not have handed out yet; everything else in step 7 is the presenter's to supply.
 _UNDETERMINED = frozenset(
     {"UNKNOWN_LOG", "LOG_STALE", "CLOCK_BEHIND", "EVIDENCE_LATER", "LOG_ROLLBACK", "CLIENT_STATE"}
@@ -69,18 +71,19 @@ def check_log(
         included = require_included(credential, evidence, rule, situation)
         findings.passed(
             7,
-            f"entry {included.index} of {rule.origin} is this credential",
+            f"entry {included[0].index} of {rule.origin} is this credential",
             name="log entry",
-            found=f"tree of {included.checkpoint.checkpoint.size}",
+            found=" and ".join(f"tree of {one.checkpoint.checkpoint.size}" for one in included),
         )
-        findings.saw("checkpoint", sha256(included.checkpoint.note).hexdigest())
-        logged = require_time(included, rule, situation)
+        for one in included:
+            findings.saw("checkpoint", sha256(one.checkpoint.note).hexdigest())
+        logged = require_earliest(included, rule, situation)
     except DatasigilError as error:
         _record(error, "log entry", findings)
         return None
     findings.passed(7, f"the log held it by {logged.instant} ({logged.basis})", name="log time")
     _check_witnesses(situation, findings)
-    _check_freshness(included.checkpoint, rule, situation, findings)
+    _check_freshness(_freshest(included, rule, situation), rule, situation, findings)
     if signed is not None and signed.accepted:
         _check_key(signed, logged, findings)
     return logged
@@ -92,18 +95,37 @@ def _record(error: DatasigilError, name: str, findings: Findings) -> None:
 
 def require_included(
     credential: Credential, evidence: LogEvidence | None, rule: LogRule, situation: Situation
-) -> VerifiedInclusion:
-    """Return the proof that the entry rebuilt from this credential is in this log.
+) -> tuple[VerifiedInclusion, ...]:
+    """Return the proofs that the entry rebuilt from this credential is in this log: the first, and the current one if there is one.
 
     Raises:
         LogError: LOG_PROOF_MISSING, LOG_ORIGIN, CHECKPOINT, INCLUSION, EMPTY_TREE, SPLIT_VIEW.
         MalformedError: LOG_PROOF, INCLUSION, CHECKPOINT.
         DatasigilError: CLIENT_STATE.
     """
-    proof = parse_log_proof(evidence.proof) if evidence is not None else None
+    entry = log_entry("issue", credential.digest, credential.issuer, credential.type)
+    first = require_entry(evidence.proof if evidence is not None else None, entry, rule, situation)
+    if evidence is None or evidence.current is None:
+        return (first,)
+    current = require_entry(evidence.current, entry, rule, situation)
+    if current.index != first.index:
+        raise LogError(
+            "INCLUSION", "the two log proofs are about different entries", expected=f"entry {first.index}", found=f"entry {current.index}"
+        )  # fmt: skip
+    old, new = first.checkpoint.checkpoint, current.checkpoint.checkpoint
+    if old.size == new.size and old.root != new.root:
+        raise LogError(
+            "SPLIT_VIEW", "the log signed two trees of one size", place=rule.origin, expected=f"one root for {old.size} entries", found="two",
+            next_action="keep this bundle: it holds both notes; report them to the log's operator and to other users",
+        )  # fmt: skip
+    return first, current
+
+
+def require_entry(text: str | None, entry: bytes, rule: LogRule, situation: Situation) -> VerifiedInclusion:
+    """Return the proof that an entry is in this log, held against what the client remembers of it.  Raises: as `require_included`."""
+    proof = parse_log_proof(text) if text is not None else None
     if proof is not None:
         _require_origin(proof, rule.origin)
-    entry = log_entry("issue", credential.digest, credential.issuer, credential.type)
     included = verify_log_proof(proof, entry, rule.key, _cosigners(rule, situation))
     if situation.state is not None:
         situation.state.check_bundle_checkpoint(included.checkpoint)
@@ -123,6 +145,36 @@ def _require_origin(proof: LogProof, origin: str) -> None:
 
 def _cosigners(rule: LogRule, situation: Situation) -> tuple[VerifierKey, ...]:
     return (rule.time_key, *(witness.key for witness in situation.policy.witnesses))
+
+
+def require_earliest(included: Sequence[VerifiedInclusion], rule: LogRule, situation: Situation) -> Logged:
+    """Return the earliest signed time by which the log held the entry, over all proofs of it.
+
+    A proof whose cosignatures do not meet the quorum, or that is from after the time asked about, shows nothing; another one may.
+
+    Raises:
+        LogError: as `require_time`.
+    """
+    found, errors = [], []
+    for one in included:
+        try:
+            found.append(require_time(one, rule, situation))
+        except LogError as error:
+            if error.code not in ("QUORUM", "EVIDENCE_LATER"):
+                raise
+            errors.append(error)
+    if not found:
+        raise errors[0]
+    return min(found, key=lambda one: one.time)
+
+
+def _freshest(included: Sequence[VerifiedInclusion], rule: LogRule, situation: Situation) -> VerifiedCheckpoint:
+    """Return the checkpoint with the newest time by the log's time key that is not after the time asked for."""
+    limit = situation.time + _SKEW
+    return max(
+        (one.checkpoint for one in included),
+        key=lambda one: max((time for time in one.times_by(rule.time_key) if time <= limit), default=_NEVER),
+    )
 
 
 def require_time(included: VerifiedInclusion, rule: LogRule, situation: Situation) -> Logged:
@@ -233,22 +285,38 @@ def _check_key(signed: SignedBy, logged: Logged, findings: Findings) -> None:
                 f"the key is compromised from entry {pin.compromised.index} of {pin.compromised.origin} on; this credential is entry {logged.index} and stands",
             )
         return
-    findings.failed(7, errors[0], name="signing key")
+    wrong = next((error for error in errors if error.code != "KEY_HISTORY"), None)
+    if wrong is not None:
+        findings.failed(7, wrong, name="signing key")
+    else:
+        findings.undetermined(7, errors[0], name="signing key")
 
 
 def _window(pin: KeyPin) -> str:
+    if pin.since is not None:
+        return f" (reached from a pin by the rotation at entry {pin.since.index})"
     start = f" from {pin.valid_from}" if pin.valid_from is not None else ""
     end = f" until {pin.valid_until}" if pin.valid_until is not None else ""
     return f" (pinned{start}{end})" if start or end else ""
 
 
 def require_key_in_force(pin: KeyPin, logged: Logged) -> None:
-    """Return when the log held the entry inside the key's window and below its compromise.
+    """Return when the log held the entry inside the key's window, below its compromise and after the rotation that led to it.
 
     Raises:
-        UntrustedError: KEY_WINDOW, KEY_COMPROMISED.
+        UntrustedError: KEY_WINDOW, KEY_COMPROMISED; KEY_HISTORY when nothing shows which came first.
     """
     when = logged.instant
+    if pin.since is not None and pin.since.origin != logged.origin:
+        raise UntrustedError(
+            "KEY_HISTORY", "the rotation to this key is in another log, so nothing shows that it came first",
+            expected=f"an entry of {pin.since.origin}", found=f"entry {logged.index} of {logged.origin}",
+        )  # fmt: skip
+    if pin.since is not None and logged.index <= pin.since.index:
+        raise UntrustedError(
+            "KEY_WINDOW", "the log held it before it held the rotation to this key",
+            expected=f"an entry after {pin.since.index} of {pin.since.origin}", found=f"entry {logged.index}",
+        )  # fmt: skip
     if pin.compromised is not None and (
         pin.compromised.origin != logged.origin or logged.index >= pin.compromised.index
     ):

@@ -20,6 +20,7 @@ from datasigil.limits import CLOCK_SKEW_SECONDS, STATUS_LISTS_TOGETHER_MAX_BYTES
 from datasigil.transparency.client_state import RememberedStatusList
 from datasigil.verification.findings import Findings, Situation
 from datasigil.verification.issuer import require_signed, unpinned
+from datasigil.verification.key_history import with_rotations
 from datasigil.verification.logged import Logged
 
 _WORDS = {"revocation": ("REVOKED", "revoked"), "suspension": ("SUSPENDED", "suspended")}
@@ -195,6 +196,8 @@ class _Judge:
                 found=one.issuer,
             )
         rule = self.situation.policy.issuer(entry.issuer)
+        if rule is not None:
+            rule = with_rotations(rule, self.presented, self.situation).rule
         signed = require_signed(one.document, entry.issuer, rule, self.presented, self.situation.at)
         if not signed.accepted:
             raise unpinned(entry.issuer, signed)

@@ -6,7 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from adversarial import group_c, group_j, group_k, group_l, group_m, group_p, group_s, group_t, group_v, group_y
+from adversarial import (
+    group_c,
+    group_history,
+    group_j,
+    group_k,
+    group_l,
+    group_m,
+    group_p,
+    group_s,
+    group_t,
+    group_v,
+    group_y,
+)
 from adversarial.sites import Site, site_of, watched
 from adversarial.stage import USAGE, Case, Stage, report_of
 
@@ -14,7 +26,7 @@ from datasigil.credentials import did
 from datasigil.errors import DatasigilError
 from datasigil.report import Report
 
-GROUPS = (group_j, group_m, group_c, group_p, group_k, group_t, group_s, group_l, group_y, group_v)
+GROUPS = (group_j, group_m, group_c, group_p, group_k, group_t, group_s, group_l, group_history, group_y, group_v)
 ALL: tuple[Case, ...] = tuple(one for group in GROUPS for one in group.CASES)
 REFUSED: tuple[Case, ...] = tuple(one for one in ALL if one.decision != "VALID")
 ACCEPTED: tuple[Case, ...] = tuple(one for one in ALL if one.decision == "VALID")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from simulator import World, mutate, with_credential
+from simulator import Publisher, World, mutate, signer_of, with_credential, with_proof_text
 
 from datasigil.canonical import document_digest, jcs
 from datasigil.client import HttpTiles, check_online, is_proven, proven_credentials, refresh_evidence
@@ -188,3 +188,60 @@ def test_a_log_that_cannot_be_reached_leaves_the_old_proof(world, host):
     renewed = refresh(world, host, bundle)
     assert [error.code for error in renewed.errors] == ["FETCH_FAILED"]
     assert renewed.bundle.log == bundle.log
+
+
+def test_a_refresh_keeps_the_first_proof_and_puts_a_current_one_beside_it(world, host):
+    bundle = world.publish(world.issue())
+    world.tick(days=30)
+    world.publish(world.issue())
+    proven = frozenset({document_digest(bundle.credential)})
+    renewed = refresh_evidence(bundle, policy=policy(world), fetcher=host, at=world.now, proven=proven)
+    assert renewed.errors == ()
+    assert renewed.bundle.log.proof == bundle.log.proof
+    assert "\n2\n" in renewed.bundle.log.current
+    report = verify(renewed.bundle, policy=policy(world), at=world.now).report
+    assert report.decision == "VALID"
+    assert report.credential.logged_by == "2026-11-02T09:30:00Z"
+    again = refresh_evidence(renewed.bundle, policy=policy(world), fetcher=host, at=world.now, proven=proven)
+    assert again.bundle.log == renewed.bundle.log
+
+
+@pytest.mark.parametrize(("old", "new"), [("index 0", "index 1"), ("log/time", "log/mine")])
+def test_a_refresh_replaces_a_first_proof_that_shows_nothing(world, host, old, new):
+    bundle = world.publish(world.issue())
+    world.publish(world.issue())
+    damaged = with_proof_text(world.bundle(bundle.credential), old, new)
+    world.tick(days=1)
+    proven = frozenset({document_digest(bundle.credential)})
+    renewed = refresh_evidence(damaged, policy=policy(world), fetcher=host, at=world.now, proven=proven)
+    assert renewed.bundle.log.current is None
+    assert renewed.bundle.log.proof != damaged.log.proof
+
+
+def test_a_list_signed_with_a_rotated_key_is_remembered(tmp_path):
+    world, state = World(), ClientState(tmp_path)
+    signer = world.registry
+    old, new = (signer_of(name).as_method(f"did:web:registry.example#{name}") for name in ("one", "two"))
+    world.registry = old
+    owner = Publisher("registry", old, f"{world.url}/own")
+    world.publishers[owner.did] = owner
+    text = world.policy_toml() + (
+        f'\n[[issuers]]\ndid = "{owner.did}"\nname = "registry"\ntypes = []\n'
+        f'[[issuers.keys]]\nmultibase = "{old.public_key.multibase}"\n'
+    )
+    trusted = parse_policy(text.encode())
+    document = world.issue()
+    rotation = world.rotate(owner, new)
+    world.registry = new
+    method = {
+        "id": new.verification_method,
+        "type": "Multikey",
+        "controller": owner.did,
+        "publicKeyMultibase": new.public_key.multibase,
+    }
+    bundle = world.publish(document)
+    bundle = replace(bundle, issuer_keys=(*bundle.issuer_keys, method, world.rotation_evidence(rotation)))
+    report = check_online(bundle, policy=trusted, at=world.now, fetcher=Host(world), state=state).report
+    assert report.decision == "VALID", report.render()
+    assert state.newest_status_list(document["credentialStatus"][0]["statusListCredential"]) is not None
+    assert signer.controller != owner.did
