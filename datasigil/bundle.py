@@ -7,7 +7,6 @@ is believed for being in it (`verification` decides). Format: DESIGN.md section 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +21,7 @@ from datasigil.limits import (
     PARENT_DEPTH_MAX,
     PARENTS_MAX,
 )
+from datasigil.record import dataclass, field, replace
 from datasigil.transparency.durable import write_durably
 
 if TYPE_CHECKING:

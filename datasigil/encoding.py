@@ -13,12 +13,12 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from datasigil.errors import MalformedError
 from datasigil.limits import CREDENTIAL_MAX_BYTES, INTEGER_MAX, JSON_MAX_DEPTH, NUMBER_MAX_CHARACTERS
+from datasigil.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,12 +14,12 @@ import contextlib
 import ipaddress
 import socket
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from datasigil.errors import DatasigilError
 from datasigil.limits import FETCH_MAX_BYTES, FETCH_MAX_REDIRECTS, FETCH_TIMEOUT_SECONDS
+from datasigil.record import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -7,6 +7,8 @@ of it is imported before it is wanted.
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +19,24 @@ _PROGRAM = "datasigil-verify"
 _USES = ("ai-training", "pre-training", "fine-tuning", "gen-ai", "ai-augment", "evaluation", "research")
 _SHARES = ("nothing", "model", "data")
 _DIGESTS = ("default", "sha256", "blake3", "all")
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Descriptions as they are written; the width measured here, because argparse imports three compressors for it (`shutil`)."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    try:
+        return int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        pass
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (OSError, ValueError, AttributeError):  # no terminal, closed, or replaced by an object without a descriptor
+        return 80
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -47,7 +67,7 @@ def parser(wanted: str = "") -> argparse.ArgumentParser:
             "datasigil-verify check contracts.sigil.json --data contracts/ --offline",
             "datasigil-verify check contracts/",
         ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=_version())
@@ -287,7 +307,7 @@ def _group(commands: Any, name: str, text: str, *examples: str) -> Any:
         help=text,
         description=text,
         epilog=_examples(*examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     return one.add_subparsers(required=True, dest="subcommand")
@@ -300,7 +320,7 @@ def _command(commands: Any, name: str, run: str, text: str, *examples: str, note
         help=text,
         description=text,
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     one.set_defaults(run=run)

@@ -5,7 +5,6 @@ Here: reading a run folder from disk, and evidence of now for the credentials in
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from datasigil.bundle import MANIFEST_SUFFIX, SUFFIX, read_file
 from datasigil.errors import DatasigilError
 from datasigil.limits import BUNDLE_MAX_BYTES, MANIFEST_MAX_BYTES
+from datasigil.record import replace
 from verifier_cli import places
 from verifier_cli.check import parse_evidence
 from verifier_cli.refreshing import DAMNING

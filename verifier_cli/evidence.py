@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from datasigil.bundle import DATASET_BUNDLE, parse_bundle, read_file, sidecar_pa
 from datasigil.canonical import jcs
 from datasigil.errors import DatasigilError, MalformedError
 from datasigil.limits import BUNDLE_MAX_BYTES, MANIFEST_MAX_BYTES
+from datasigil.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,7 +179,7 @@ def manifest_of_folder(folder: Path, bundle: Bundle, progress: Progress | None) 
 
 def _sha256_only(built: Manifest) -> Manifest | None:
     """Return the manifest as `--digest sha256` would have written it; None when chunk trees stand in the way."""
-    from dataclasses import replace
+    from datasigil.record import replace
 
     if any(entry.chunks is not None for entry in built.entries):
         return None

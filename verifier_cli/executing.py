@@ -16,7 +16,6 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from datasigil.canonical import document_digest, jcs
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError
+from datasigil.record import dataclass
 from datasigil.report.terminal import INTERRUPTED
 from datasigil.transparency.durable import write_durably
 from verifier_cli import gating

@@ -6,7 +6,6 @@ running anything afterwards (`executing`). There is no option that skips a check
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from datasigil.datasets.paths import display_path
 from datasigil.errors import DatasigilError, MalformedError
 from datasigil.gate import read_gate_file, run_gate
+from datasigil.record import dataclass, field
 from datasigil.report.terminal import escape
 from verifier_cli import places
 from verifier_cli.check import no_credential, parse_evidence

@@ -8,13 +8,13 @@ together, and never that the issuer is who it says it is.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from datasigil.credentials.did import DidDocument, parse_did_document, parse_did_web, resolve_did_key
 from datasigil.credentials.types import Credential, parse_credential
 from datasigil.encoding import parse_json
 from datasigil.errors import DatasigilError, LogError, UntrustedError, VerificationError
+from datasigil.record import dataclass
 from datasigil.report import FAILED, PASSED, UNDETERMINED
 from datasigil.transparency.note import COSIGNATURE_V1, ED25519, VerifierKey, parse_vkey
 from datasigil.trust.rules import IssuerRule, KeyPin, LicenseRules, LogRule, Requirements, TrustPolicy

@@ -8,7 +8,6 @@ Spec: C2SP tlog-tiles as of 5ba5ee8 (2026-07-22), RFC 9162 section 2.1.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +19,7 @@ from datasigil.errors import DatasigilError, LogError, MalformedError
 from datasigil.fetch import checked_url
 from datasigil.limits import CHECKPOINT_MAX_BYTES, TILE_WIDTH
 from datasigil.merkle import leaf_hash
+from datasigil.record import dataclass, field
 from datasigil.report.terminal import OK, escape
 from datasigil.transparency.checkpoint import (
     EMPTY_ROOT,

@@ -7,7 +7,6 @@ Here: what is shown, the question, and writing the file without touching a byte 
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from datasigil.bundle import parse_bundle, read_file
 from datasigil.credentials.did import parse_did_web
 from datasigil.errors import DatasigilError, MalformedError, UntrustedError
 from datasigil.limits import POLICY_MAX_BYTES
+from datasigil.record import replace
 from datasigil.report.terminal import OK, REFUSED, escape
 from datasigil.transparency.durable import write_durably
 from datasigil.trust.policy import TrustPolicy, add_issuer, add_log, parse_policy

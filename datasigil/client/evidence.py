@@ -9,7 +9,6 @@ consistency are computed from tiles that are hashed up to the signed root.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ from datasigil.canonical import document_digest
 from datasigil.encoding import JsonObject, parse_json
 from datasigil.errors import DatasigilError, LogError, MalformedError, StatusError
 from datasigil.limits import CHECKPOINT_MAX_BYTES, STATUS_LIST_MAX_BYTES
+from datasigil.record import dataclass, replace
 from datasigil.report import PASSED
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from datasigil.canonical import jcs
 from datasigil.credentials.keys import ED25519, P256, P384
 from datasigil.encoding import JsonValue
 from datasigil.errors import ProofError
+from datasigil.record import dataclass
 
 # (document, hash name "sha256" | "sha384") -> canonical N-Quads
 RdfCanonicalizer = Callable[[Mapping[str, JsonValue], str], bytes]

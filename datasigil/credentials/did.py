@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
 from datasigil.credentials.keys import PublicKey
 from datasigil.encoding import Instant, JsonValue, pointer_token
 from datasigil.errors import MalformedError, ProofError
+from datasigil.record import dataclass
 
 RELATIONSHIPS = ("assertionMethod", "authentication", "keyAgreement", "capabilityInvocation", "capabilityDelegation")
 DID_MAX_CHARACTERS = 512

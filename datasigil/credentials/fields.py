@@ -11,12 +11,12 @@ addition. Nothing here depends on `format`, which validators may ignore.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from operator import lt
 
 from datasigil.credentials.values import Kind, Place, Schema, fault, wrong_type
 from datasigil.encoding import JsonValue
 from datasigil.errors import MalformedError
+from datasigil.record import dataclass
 
 
 class OneOf(Kind):

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from datasigil.credentials.contexts import CREDENTIALS_V1, CREDENTIALS_V2, DATA_INTEGRITY_V2, PINNED, context_bytes
 from datasigil.credentials.values import Place, fault
 from datasigil.encoding import Instant, JsonValue, b64_encode, multibase_decode
 from datasigil.errors import MalformedError
+from datasigil.record import dataclass
 
 TermCheck = Callable[[Mapping[str, JsonValue]], None]
 

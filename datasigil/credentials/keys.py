@@ -7,12 +7,12 @@ Identifiers 1.0, Recommendation of 15 May 2025, section 2.2.2) and public JWK (R
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from datasigil.encoding import b64url_decode, b64url_encode, multibase_decode, multibase_encode
 from datasigil.errors import MalformedError, ProofError
+from datasigil.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,6 @@ registry), and whether the holder is trusted.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from datasigil.credentials.contexts import CREDENTIALS_V2, PROFILE_CONTEXTS
 from datasigil.credentials.did import check_did
@@ -17,6 +16,7 @@ from datasigil.credentials.kinds import DID, URI
 from datasigil.credentials.proof import KeyResolver, VerifiedProof, verify_proofs
 from datasigil.credentials.values import Const, fault
 from datasigil.encoding import Instant, JsonValue
+from datasigil.record import dataclass
 
 CREDENTIALS_MAX = 100
 

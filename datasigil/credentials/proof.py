@@ -8,7 +8,6 @@ caller hands in: `trust` for the profile, `did.did_key_resolver` for possession 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from datasigil.credentials.cryptosuites import (
     ED25519_SIGNATURE_2020,
@@ -22,6 +21,7 @@ from datasigil.credentials.keys import PublicKey
 from datasigil.encoding import Instant, JsonValue, multibase_decode, pointer_token
 from datasigil.errors import DatasigilError, MalformedError, ProofError
 from datasigil.limits import PROOFS_MAX
+from datasigil.record import dataclass
 
 # (verification method id, proof purpose) -> key; raises ProofError or UntrustedError when there is none
 KeyResolver = Callable[[str, str], PublicKey]

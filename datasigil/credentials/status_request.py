@@ -7,7 +7,6 @@ logging it (the registry).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
@@ -17,6 +16,7 @@ from datasigil.credentials.fields import Field, Opaque, Table
 from datasigil.credentials.kinds import DID, HEX_DIGEST, MOMENT, PROSE, URI
 from datasigil.credentials.values import Boolean, Const, Enum, Integer, Text, fault
 from datasigil.encoding import Instant, JsonValue
+from datasigil.record import dataclass
 
 FORMAT_VERSION = 1
 

@@ -7,7 +7,6 @@ Spec: W3C Verifiable Credentials Data Model 2.0 (15 May 2025), closed to the pro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 
@@ -19,6 +18,7 @@ from datasigil.credentials.pins import SCHEMA_DIGESTS
 from datasigil.credentials.values import fault
 from datasigil.encoding import Instant, JsonValue
 from datasigil.errors import MalformedError
+from datasigil.record import dataclass
 
 # Type: module that holds its table, imported when the first credential of that type is parsed.
 _MODULES = {

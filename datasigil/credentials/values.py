@@ -7,7 +7,8 @@ objects (`fields`). JSON Schema: draft 2020-12; what it cannot say (calendar dat
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from datasigil.encoding import Instant, JsonValue, parse_date, pointer_token
@@ -86,7 +87,11 @@ class Text(Kind):
         self.expected = expected
         self.code = code
         self.coercion = coercion
-        self._match = re.compile(pattern, re.ASCII).fullmatch
+
+    @cached_property
+    def _match(self) -> Callable[[str], object]:
+        # Compiled when a value is first seen: most kinds of text are in no one document.
+        return re.compile(self.pattern, re.ASCII).fullmatch
 
     def check(self, value: JsonValue, place: Place) -> None:
         """Raise `code` unless `value` is text of this form."""

@@ -7,7 +7,6 @@ manifest's form and the claim about it (`manifest`), hashing (`engine`), the ver
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +21,7 @@ from datasigil.datasets.tree import Tree, open_tree
 from datasigil.datasets.walk import Listing, list_tree
 from datasigil.datasets.workers import cores
 from datasigil.errors import DatasigilError
+from datasigil.record import dataclass
 
 DigestChoice = Literal["default", "sha256", "blake3", "all"]
 """Which digests a check computes: the cheapest that establishes the bytes, a named one of whole files, or all there are."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 from datasigil.datasets.entry import ChunkTree, chunk_count, chunk_tree
 from datasigil.datasets.finding import FileFailure, failure
@@ -19,6 +18,7 @@ from datasigil.datasets.limits import PROGRESS_BYTES
 from datasigil.datasets.small import file_changed, wrong_size
 from datasigil.datasets.tree import Tree, opening_failure
 from datasigil.datasets.walk import Signature
+from datasigil.record import dataclass, field
 
 OnBytes = Callable[[int, str], None]
 """Called in the caller's thread with the bytes read since the last call, and the path being read."""

@@ -6,7 +6,6 @@ Not here: reading a manifest (`manifest_parser`), claims about it (`manifest`), 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from json.encoder import encode_basestring
@@ -16,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from datasigil.datasets.limits import CHUNK_BYTES
 from datasigil.datasets.paths import EVIDENCE_FOLDER
 from datasigil.merkle import leaf_hash, root_of
+from datasigil.record import dataclass
 
 FILE_LEAF: Final = b"datasigil/file/v1\0"
 CHUNK_LEAF: Final = b"datasigil/chunk/v1\0"

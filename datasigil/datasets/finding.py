@@ -5,11 +5,11 @@ Not here: the comparison itself (`files`) and the verdict (`verification`).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
 from datasigil.datasets.limits import FAILURES_KEPT
 from datasigil.datasets.paths import display_path, storable_path
+from datasigil.record import dataclass, field
 
 Progress = Callable[[int, int, str], None]
 """Called in the caller's thread with (bytes done, bytes in all, path last finished); may raise to stop the work."""

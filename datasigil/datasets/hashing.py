@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Protocol
 
 from datasigil.datasets.entry import ChunkTree, chunk_tree
 from datasigil.datasets.limits import CHUNK_BYTES, READ_BUFFER_BYTES
+from datasigil.record import dataclass
 
 Tick = Callable[[int], None]
 """Called with the bytes just read; may raise to stop."""

@@ -8,12 +8,12 @@ parents are VALID (`verification`), recomputing a step from data.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from datasigil.datasets.limits import LINEAGE_NODES_MAX, LINEAGE_STEPS_MAX
 from datasigil.encoding import hex_digest
 from datasigil.errors import MalformedError, VerificationError
+from datasigil.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

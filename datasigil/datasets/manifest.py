@@ -7,7 +7,6 @@ credential that makes a claim is worth anything (`verification`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -16,6 +15,7 @@ from datasigil.datasets.manifest_parser import parse_manifest, read_manifest
 from datasigil.datasets.paths import display_path
 from datasigil.encoding import hex_digest
 from datasigil.errors import MalformedError, ManifestMismatchError
+from datasigil.record import dataclass
 
 __all__ = [
     "ChunkTree",

@@ -8,7 +8,6 @@ signature on the claim.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from datasigil.datasets.entry import (
@@ -28,6 +27,7 @@ from datasigil.encoding import JsonValue, b64_decode, b64_encode
 from datasigil.errors import DatasigilError, LogError, MalformedError, ManifestMismatchError
 from datasigil.limits import PROOF_HASHES_MAX
 from datasigil.merkle import inclusion_proof, verify_inclusion
+from datasigil.record import dataclass
 
 _TYPE = "FileProof"
 _FORMAT_VERSION = 1

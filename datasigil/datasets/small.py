@@ -10,7 +10,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from datasigil.datasets.finding import FileFailure, failure
@@ -18,6 +17,7 @@ from datasigil.datasets.hashing import digest_function, read_at, stream_digests
 from datasigil.datasets.limits import BATCH_BYTES, BATCH_FILES, READ_AHEAD_FILES
 from datasigil.datasets.tree import Tree, opening_failure
 from datasigil.datasets.walk import Signature
+from datasigil.record import dataclass, field
 
 DIGEST_BYTES: Final = 32
 _NO_DIGEST: Final = bytes(DIGEST_BYTES)

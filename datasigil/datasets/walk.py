@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from datasigil.datasets.finding import FileFailure, failure
 from datasigil.datasets.limits import ENTRIES_MAX, PATH_BYTES_MAX
 from datasigil.datasets.tree import Tree, opening_failure
 from datasigil.errors import DatasigilError
+from datasigil.record import dataclass, field
 
 
 class Signature(NamedTuple):

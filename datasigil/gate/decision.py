@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -20,6 +19,7 @@ from datasigil.errors import DatasigilError
 from datasigil.gate.coverage import find_uncovered
 from datasigil.gate.gate_file import GateDataset, GateFile
 from datasigil.gate.snapshot import Snapshot, snapshot_files
+from datasigil.record import dataclass
 from datasigil.trust.planner import Conflict
 
 Decision = Literal["VALID", "INVALID", "INDETERMINATE"]

@@ -14,7 +14,6 @@ Here: strict reading, format version 1 (DESIGN.md section 4, "Gate file"). Not h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from datasigil.bundle import open_without_waiting
 from datasigil.datasets.limits import GATE_DATASETS_MAX, GATE_FILE_BYTES_MAX
 from datasigil.datasets.paths import display_path
 from datasigil.errors import DatasigilError, MalformedError
+from datasigil.record import dataclass
 
 _FORMAT_VERSION = 1
 BUNDLE_IN_DATASET = ".datasigil/bundle.sigil.json"

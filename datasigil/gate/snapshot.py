@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from datasigil.datasets.checking import compare_file, match_listing
@@ -25,6 +24,7 @@ from datasigil.datasets.small import wrong_size
 from datasigil.datasets.tree import Tree, open_tree, opening_failure
 from datasigil.datasets.walk import list_tree
 from datasigil.errors import DatasigilError, ManifestMismatchError
+from datasigil.record import dataclass
 
 _CREATE = (
     os.O_WRONLY

@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from datasigil.canonical import document_digest, jcs, sha256_hex
 from datasigil.encoding import parse_json, pointer_token
 from datasigil.errors import MalformedError
 from datasigil.models.form import resolve_pointer
+from datasigil.record import dataclass, field
 
 if TYPE_CHECKING:
     from datasigil.encoding import JsonValue

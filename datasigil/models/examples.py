@@ -9,7 +9,6 @@ Tree: RFC 9162 section 2.1, each leaf `datasigil/example/v1\0` + JCS of the leaf
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from datasigil.canonical import jcs, sha256_hex
@@ -17,6 +16,7 @@ from datasigil.encoding import hex_digest, parse_json
 from datasigil.errors import MalformedError, ManifestMismatchError
 from datasigil.merkle import leaf_hash, root_of
 from datasigil.models.form import check_form, wrong_form
+from datasigil.record import dataclass
 
 if TYPE_CHECKING:
     from datasigil.encoding import JsonValue

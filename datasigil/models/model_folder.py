@@ -10,7 +10,6 @@ credential is VALID under the reader's policy now, and the model credential is a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from datasigil.models.card import CardEvidence, LeafFinding, ModelCard, check_ca
 from datasigil.models.examples import check_examples, parse_example_list
 from datasigil.models.readme import render_readme
 from datasigil.models.receipt import Receipt, parse_receipt
+from datasigil.record import dataclass, field
 from datasigil.verification import verify_bytes
 
 if TYPE_CHECKING:

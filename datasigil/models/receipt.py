@@ -9,13 +9,13 @@ Form: I-JSON (RFC 7493) in its RFC 8785 bytes; decimals are strings (DESIGN.md s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from datasigil.canonical import jcs, sha256_hex
 from datasigil.encoding import parse_json
 from datasigil.errors import MalformedError
 from datasigil.models.form import Table, check_form
+from datasigil.record import dataclass
 
 if TYPE_CHECKING:
     from datasigil.encoding import JsonObject, JsonValue

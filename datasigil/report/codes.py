@@ -9,9 +9,9 @@ One table of more than 400 lines: a reader who has a code in hand looks in one p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from datasigil.record import dataclass
 from datasigil.report.model import NextAction
 
 YOU: Final = "you"

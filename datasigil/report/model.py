@@ -7,8 +7,9 @@ Lives here: decisions, checks, warnings, the report. Not here: how they look (`r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from datasigil.record import dataclass
 
 VALID: Final = "VALID"
 INVALID: Final = "INVALID"

@@ -9,7 +9,6 @@ equals the origin, and extension lines, which no monitor can audit, are refused.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from datasigil.encoding import b64_decode, b64_encode
 from datasigil.errors import LogError, MalformedError
 from datasigil.limits import CLOCK_SKEW_SECONDS
+from datasigil.record import dataclass
 from datasigil.transparency.note import (
     COSIGNATURE_V1,
     ED25519,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -21,6 +20,7 @@ from datasigil.encoding import Instant, JsonObject, hex_digest, parse_json
 from datasigil.errors import DatasigilError, LogError, MalformedError, StatusError
 from datasigil.limits import CHECKPOINT_MAX_BYTES, CLOCK_SKEW_SECONDS, STATUS_LIST_MAX_BYTES
 from datasigil.merkle import verify_consistency
+from datasigil.record import dataclass
 from datasigil.transparency.checkpoint import Checkpoint, VerifiedCheckpoint, open_checkpoint, unverified_checkpoint
 from datasigil.transparency.durable import sync_directory, write_durably
 from datasigil.transparency.note import parse_note

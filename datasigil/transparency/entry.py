@@ -7,13 +7,13 @@ Not here: hashing the entry into a tree (`merkle.leaf_hash`) and proofs (`proofs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from datasigil.canonical import jcs
 from datasigil.encoding import JsonObject, hex_digest, parse_json
 from datasigil.errors import MalformedError
+from datasigil.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

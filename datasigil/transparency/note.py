@@ -11,13 +11,13 @@ The Ed25519 point checks stand here and not in `credentials/keys`, because the t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from datasigil.encoding import b64_decode, b64_encode
 from datasigil.errors import LogError, MalformedError
 from datasigil.limits import CHECKPOINT_MAX_BYTES, NOTE_SIGNATURES_MAX
+from datasigil.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

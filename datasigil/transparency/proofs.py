@@ -7,13 +7,13 @@ Spec: C2SP tlog-proof and tlog-witness as of 5ba5ee8 (2026-07-22). Our profile r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from datasigil.encoding import b64_encode
 from datasigil.errors import LogError, MalformedError
 from datasigil.limits import CHECKPOINT_MAX_BYTES, PROOF_HASHES_MAX
 from datasigil.merkle import leaf_hash, verify_inclusion
+from datasigil.record import dataclass
 from datasigil.transparency.checkpoint import (
     VerifiedCheckpoint,
     open_checkpoint,

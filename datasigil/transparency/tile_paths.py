@@ -7,11 +7,11 @@ Spec: C2SP tlog-tiles as of 5ba5ee8 (2026-07-22).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from datasigil.errors import MalformedError
 from datasigil.limits import TILE_WIDTH
+from datasigil.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

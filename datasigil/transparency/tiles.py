@@ -13,13 +13,13 @@ checkpoint in one transaction, and calls `commit` when that has succeeded.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
 from datasigil.errors import LogError
 from datasigil.limits import TILE_HEIGHT, TILE_WIDTH
 from datasigil.merkle import HASH_BYTES, node_hash
+from datasigil.record import dataclass
 from datasigil.transparency.checkpoint import EMPTY_ROOT
 from datasigil.transparency.tile_paths import ENTRIES_LEVEL, Tile, parse_tile_path, tiles_of
 

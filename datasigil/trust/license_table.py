@@ -11,8 +11,9 @@ appendix, CDLA-Sharing-1.0 section 3, ODbL 1.0 section 4.4. Only what is listed 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from datasigil.record import dataclass
 
 YES: Final = "yes"
 NO: Final = "no"

@@ -9,11 +9,11 @@ A bare well-known id takes a path of its own, because loading the whole SPDX lis
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from typing import Any, Final
 
+from datasigil.record import dataclass, replace
 from datasigil.trust.license_table import LICENSES, NO, UNCLEAR, LicenseTerms
 from datasigil.trust.rules import LicenseRules
 

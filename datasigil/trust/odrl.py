@@ -8,8 +8,9 @@ known denies; every constraint of a rule must hold. Duties are reported, not jud
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from datasigil.record import dataclass, field
 
 # A prohibition of a broader action covers the narrower one (ODRL 2.2 `includedIn`); a permission must name the action itself.
 _BROADER: Final[Mapping[str, tuple[str, ...]]] = {

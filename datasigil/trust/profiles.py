@@ -8,8 +8,9 @@ makes nothing compliant.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from datasigil.record import dataclass
 
 READ: Final = "2026-07"
 """When the sources were last looked at for these rules."""

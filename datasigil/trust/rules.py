@@ -7,7 +7,6 @@ Lives here: `TrustPolicy`, its parts and its digest. Not here: reading TOML (`po
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from datasigil.canonical import document_digest
 from datasigil.credentials.keys import PublicKey
 from datasigil.encoding import Instant
 from datasigil.limits import FRESHNESS_OFFLINE_SECONDS, FRESHNESS_ONLINE_SECONDS
+from datasigil.record import dataclass, field
 from datasigil.transparency.checkpoint import Witness
 from datasigil.transparency.note import VerifierKey
 

@@ -6,7 +6,6 @@ Lives here: what a comparison of files means for the verdict. Not here: hashing 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from datasigil.bundle import Bundle
@@ -16,6 +15,7 @@ from datasigil.datasets.finding import FilesFinding
 from datasigil.datasets.manifest import ManifestClaim, parse_manifest, read_manifest, verify_manifest_claim
 from datasigil.datasets.paths import display_path
 from datasigil.errors import DatasigilError, ManifestMismatchError
+from datasigil.record import dataclass
 from datasigil.verification.findings import Findings, Situation
 
 DataCheck = Callable[[Manifest], FilesFinding]

@@ -6,12 +6,12 @@ step, and what a reason code means (`report.codes`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError
 from datasigil.limits import CLOCK_SKEW_SECONDS
+from datasigil.record import dataclass, field, replace
 from datasigil.report import FAILED, NOT_REQUIRED, PASSED, UNDETERMINED, Check, NextAction, Warn
 from datasigil.report.model import STEPS
 from datasigil.transparency.client_state import ClientState

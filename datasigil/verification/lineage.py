@@ -7,7 +7,6 @@ plan itself, which is handed in as `Examine`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from datasigil.bundle import Bundle
@@ -16,6 +15,7 @@ from datasigil.credentials.types import Credential
 from datasigil.datasets.lineage import check_balance, find_cycle, parse_lineage
 from datasigil.errors import DatasigilError, LogError, VerificationError
 from datasigil.limits import PARENT_DEPTH_MAX
+from datasigil.record import dataclass, field
 from datasigil.report import INDETERMINATE, VALID, Report
 from datasigil.verification.findings import Findings, Situation
 from datasigil.verification.logged import Logged

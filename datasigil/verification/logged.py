@@ -7,7 +7,6 @@ compromise. Not here: the formats (`transparency`), status (`status`). Time is w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -16,6 +15,7 @@ from datasigil.credentials.types import Credential
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError, LogError, UntrustedError
 from datasigil.limits import CLOCK_SKEW_SECONDS
+from datasigil.record import dataclass
 from datasigil.transparency.checkpoint import (
     VerifiedCheckpoint,
     asserted_time,

@@ -7,7 +7,6 @@ credentials of other profiles (`foreign`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from datasigil.bundle import Bundle, is_bundle, parse_bundle
@@ -16,6 +15,7 @@ from datasigil.credentials.types import Credential, is_profile, parse_credential
 from datasigil.encoding import GENERIC, Instant, JsonObject, JsonValue, parse_json
 from datasigil.errors import DatasigilError, MalformedError
 from datasigil.limits import BUNDLE_MAX_BYTES, CREDENTIAL_MAX_BYTES
+from datasigil.record import dataclass, field
 from datasigil.report import INDETERMINATE, VALID, Report
 from datasigil.transparency.client_state import ClientState
 from datasigil.trust.rules import TrustPolicy

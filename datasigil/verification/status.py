@@ -9,7 +9,6 @@ A set bit in an authentic list counts whatever the list's age; a clear one count
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 
 from datasigil.credentials.status_list import StatusList, parse_status_list
@@ -17,6 +16,7 @@ from datasigil.credentials.types import Credential, StatusEntry
 from datasigil.encoding import Instant, JsonObject
 from datasigil.errors import DatasigilError, StatusError, UntrustedError
 from datasigil.limits import CLOCK_SKEW_SECONDS, STATUS_LISTS_TOGETHER_MAX_BYTES
+from datasigil.record import dataclass
 from datasigil.transparency.client_state import RememberedStatusList
 from datasigil.verification.findings import Findings, Situation
 from datasigil.verification.issuer import require_signed, unpinned

@@ -6,10 +6,10 @@ Lives here: `VerifiedDataset` and `VerifiedSubset`, which only `verification.pla
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from datasigil.errors import DatasigilError
+from datasigil.record import dataclass
 
 if TYPE_CHECKING:
     from datasigil.credentials.types import Credential
