@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from operator import lt
 
-from datasigil.credentials.values import Kind, Place, Schema, fault, wrong_type
+from datasigil.credentials.values import Kind, Place, Schema, Test, fault, wrong_type
 from datasigil.encoding import JsonValue
 from datasigil.errors import MalformedError
 from datasigil.record import dataclass
@@ -38,10 +38,16 @@ class OneOf(Kind):
                 return
         candidates[-1].check(value, place)
 
-    def fits(self, value: JsonValue) -> bool:
-        """Whether one of the kinds takes `value`."""
-        candidates = self._objects if type(value) is dict else self._others
-        return any(kind.fits(value) for kind in candidates)
+    def _test(self) -> Test:
+        objects, others = ([kind.fits for kind in kinds] for kinds in (self._objects, self._others))
+
+        def fits(value: JsonValue) -> bool:
+            for test in objects if type(value) is dict else others:  # noqa: SIM110 - a generator costs twice as much
+                if test(value):
+                    return True
+            return False
+
+        return fits
 
     def schema(self) -> Schema:
         """Return an `anyOf`."""
@@ -79,9 +85,13 @@ class ListOf(Kind):
         for index, item in enumerate(value):
             self.item.check(item, (place, index))
 
-    def fits(self, value: JsonValue) -> bool:
-        """Whether `value` is an array of the right size whose items all fit."""
-        return type(value) is list and self.minimum <= len(value) <= self.maximum and all(map(self.item.fits, value))
+    def _test(self) -> Test:
+        minimum, maximum, test = self.minimum, self.maximum, self.item.fits
+
+        def fits(value: JsonValue) -> bool:
+            return type(value) is list and minimum <= len(value) <= maximum and all(map(test, value))
+
+        return fits
 
     def schema(self) -> Schema:
         """Return an `array` schema."""
@@ -115,12 +125,18 @@ class SetOf(ListOf):
                     keys[index],
                 )
 
-    def fits(self, value: JsonValue) -> bool:
-        """Whether `value` is such an array and strictly increasing."""
-        if not super().fits(value):
-            return False
-        keys = [item[self.key] for item in value] if self.key else value
-        return all(map(lt, keys, keys[1:]))
+    def _test(self) -> Test:
+        is_array, key = super()._test(), self.key
+
+        def fits(value: JsonValue) -> bool:
+            if not is_array(value):
+                return False
+            if len(value) == 1:
+                return True
+            keys = [item[key] for item in value] if key else value
+            return all(map(lt, keys, keys[1:]))
+
+        return fits
 
     def schema(self) -> Schema:
         """Return an `array` schema with unique items; their order only the parser checks."""
@@ -191,7 +207,6 @@ class Table(Kind):
         self.any_of = any_of  # at least one of these members
         self.doc = doc
         self._kinds = {field.name: field.kind for field in fields}
-        self._fits = {field.name: field.kind.fits for field in fields}
         self._required = frozenset(field.name for field in fields if field.required)
 
     def check(self, value: JsonValue, place: Place) -> None:
@@ -216,18 +231,25 @@ class Table(Kind):
                     because=f"{'.'.join(rule.path)} is {' or '.join(map(str, rule.values))}",
                 )
 
-    def fits(self, value: JsonValue) -> bool:
-        """Whether `check` would pass, said without building places or errors: the path that every good document takes."""
-        if type(value) is not dict or not self._required <= value.keys():
-            return False
-        fits = self._fits
-        for name, item in value.items():
-            member = fits.get(name)
-            if member is None or not member(item):
+    def _test(self) -> Test:
+        tests = {field.name: field.kind.fits for field in self.fields}.get
+        required, any_of, rules = self._required, self.any_of, self.rules
+
+        def fits(value: JsonValue) -> bool:
+            if type(value) is not dict or not required <= value.keys():
                 return False
-        if self.any_of and not any(name in value for name in self.any_of):
-            return False
-        return not any(rule.applies(value) and not all(name in value for name in rule.names) for rule in self.rules)
+            for name, item in value.items():
+                test = tests(name)
+                if test is None or not test(item):
+                    return False
+            if any_of and not any(name in value for name in any_of):
+                return False
+            for rule in rules:  # noqa: SIM110 - reads better
+                if rule.applies(value) and not all(name in value for name in rule.names):
+                    return False
+            return True
+
+        return fits
 
     def require(self, value: JsonValue) -> None:
         """Raise what `check` raises unless `value` fits.
