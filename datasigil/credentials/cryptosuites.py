@@ -47,7 +47,12 @@ _LEGACY = {ED25519_SIGNATURE_2020: Cryptosuite(ED25519_SIGNATURE_2020, rdf=True,
 
 
 def isolated(document: Mapping[str, JsonValue], hash_name: str) -> bytes:
-    """Canonicalise in the killable subprocess, which is started only when an rdfc suite needs it."""
+    """Canonicalise a document that others wrote: directly if its terms are all in our tables, else in the killable subprocess."""
+    from datasigil.credentials.rdf_direct import canonicalize_directly
+
+    found = canonicalize_directly(document, hash_name)
+    if found is not None:
+        return found
     from datasigil.credentials.rdf_worker import canonicalize_isolated
 
     return canonicalize_isolated(document, hash_name)

@@ -109,6 +109,10 @@ def _run_term_check(document: Mapping[str, JsonValue], check_terms: TermCheck | 
     if check_terms is not None:
         check_terms(unsecured)
         return
+    from datasigil.credentials.rdf_direct import knows_all_terms
+
+    if knows_all_terms(unsecured):
+        return
     from datasigil.credentials.rdf_worker import check_terms_isolated
 
     check_terms_isolated(unsecured)

@@ -63,7 +63,9 @@ def literal(text: str, datatype: str = XSD_STRING, language: str = "") -> str:
     Raises:
         MalformedError: DATA_LOSS for a datatype that is no IRI or a language tag that is not well formed.
     """
-    quoted = f'"{text.translate(_ESCAPE_TABLE)}"'
+    if not text.isprintable() or '"' in text or "\\" in text:  # what needs escapes is not printable, or one of these
+        text = text.translate(_ESCAPE_TABLE)
+    quoted = f'"{text}"'
     if language:
         if not _LANGUAGE.match(language):
             raise MalformedError("DATA_LOSS", "not a language tag", expected="a BCP 47 tag", found=language[:40])

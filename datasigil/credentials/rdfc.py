@@ -10,8 +10,9 @@ dataset made for the purpose keeps it busy for ever (specification section 7.1).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import permutations
+from typing import Any
 
 from datasigil.credentials.nquads import Quad
 from datasigil.errors import MalformedError
@@ -47,15 +48,20 @@ class _Canonicalizer:
 
     def __init__(self, quads: Iterable[Quad], hash_name: str, budget: int) -> None:
         self.quads = list(dict.fromkeys(quads))
-        self.hash_name = hash_name
+        self.hasher: Callable[[bytes], Any] = getattr(hashlib, hash_name)
         self.work_left = budget
         self.budget = budget
         self.canonical = _IdentifierIssuer("_:c14n")
         self.first_degree: dict[str, str] = {}
         self.quads_of: dict[str, list[Quad]] = {}
         for quad in self.quads:
-            for label in {term for term in (quad.subject, quad.object, quad.graph) if term.startswith("_:")}:
-                self.quads_of.setdefault(label, []).append(quad)
+            subject, _, value, graph = quad
+            if subject[0] == "_":
+                self.quads_of.setdefault(subject, []).append(quad)
+            if value[0] == "_" and value != subject:
+                self.quads_of.setdefault(value, []).append(quad)
+            if graph and graph[0] == "_" and graph not in (subject, value):
+                self.quads_of.setdefault(graph, []).append(quad)
 
     def run(self) -> None:
         """Section 4.4.3: issue a canonical identifier to every blank node."""
@@ -82,15 +88,20 @@ class _Canonicalizer:
                     self.canonical.issue(label)
 
     def _digest(self, text: str) -> str:
-        return hashlib.new(self.hash_name, text.encode("utf-8"), usedforsecurity=True).hexdigest()
+        return str(self.hasher(text.encode("utf-8")).hexdigest())
 
     def _hash_first_degree(self, label: str) -> str:
         """Section 4.6: the hash of the quads of one blank node, which alone is named `_:a`, every other `_:z`."""
         lines = []
-        for quad in self.quads_of[label]:
-            terms = [("_:a" if term == label else "_:z") if term.startswith("_:") else term for term in quad]
-            lines.append(Quad(*terms).line())
-        return self._digest("".join(sorted(lines)))
+        for subject, predicate, value, graph in self.quads_of[label]:
+            # Only a blank node's term starts with an underscore: the others start with < or a quotation mark.
+            one = subject if subject[0] != "_" else "_:a" if subject == label else "_:z"
+            other = value if value[0] != "_" else "_:a" if value == label else "_:z"
+            if graph:
+                other += f" {graph if graph[0] != '_' else '_:a' if graph == label else '_:z'}"
+            lines.append(f"{one} {predicate} {other} .\n")
+        lines.sort()
+        return self._digest("".join(lines))
 
     def _hash_related(self, related: str, quad: Quad, issuer: _IdentifierIssuer, position: str) -> str:
         """Section 4.7: the hash of a blank node as seen from another one."""
@@ -155,8 +166,13 @@ class _Canonicalizer:
 
     def nquads(self) -> str:
         """Section 4.4.3 step 7: the dataset in canonical form."""
-        labels = self.canonical.issued
-        return "".join(sorted(Quad(*(labels.get(term, term) for term in quad)).line() for quad in self.quads))
+        label = self.canonical.issued.get
+        lines = [
+            f"{label(subject, subject)} {predicate} {label(value, value)}{' ' + label(graph, graph) if graph else ''} .\n"
+            for subject, predicate, value, graph in self.quads
+        ]
+        lines.sort()
+        return "".join(lines)
 
 
 def _too_much_work(expected: str) -> MalformedError:
