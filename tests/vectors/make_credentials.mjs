@@ -1,14 +1,13 @@
-// Signed documents and canonical digests made by the JavaScript reference implementations, for our tests to verify.
+// Signed documents made by the JavaScript reference implementations, for our tests to verify.
 //
 // Lives here: the one command that makes tests/vectors/credentials. Not here: any of our own code; schemas/contexts and
 // schemas/examples are read as data. Run from the repository root after
-//   npm install --prefix /tmp/vectors jsonld@9 rdf-canonize jsonld-signatures @digitalbazaar/data-integrity
+//   npm install --prefix /tmp/vectors jsonld-signatures @digitalbazaar/data-integrity
 //     @digitalbazaar/eddsa-rdfc-2022-cryptosuite @digitalbazaar/eddsa-jcs-2022-cryptosuite
 //     @digitalbazaar/ecdsa-rdfc-2019-cryptosuite @digitalbazaar/ecdsa-jcs-2019-cryptosuite
 //     @digitalbazaar/ed25519-multikey @digitalbazaar/ecdsa-multikey @digitalbazaar/bitstring
 //   node tests/vectors/make_credentials.mjs /tmp/vectors
 // ECDSA signatures are randomised, so a second run changes them; everything else comes out the same.
-import {createHash} from 'node:crypto';
 import {createRequire} from 'node:module';
 import {mkdirSync, readFileSync, readdirSync, writeFileSync} from 'node:fs';
 import {join, resolve} from 'node:path';
@@ -18,8 +17,6 @@ const modules = resolve(process.argv[2] ?? '.', 'node_modules');
 const require = createRequire(join(modules, 'anchor.js'));
 const load = async name => import(pathToFileURL(require.resolve(name)).href);
 
-const jsonld = (await load('jsonld')).default;
-const rdfCanonize = await load('rdf-canonize');
 const jsigs = (await load('jsonld-signatures')).default;
 const {DataIntegrityProof} = await load('@digitalbazaar/data-integrity');
 const eddsaRdfc = (await load('@digitalbazaar/eddsa-rdfc-2022-cryptosuite')).cryptosuite;
@@ -107,26 +104,3 @@ for(const bits of [[], [0], [7], [0, 8, 131071], Array.from({length: 1000}, (_, 
   lists.push({bits, encoded: 'u' + await bitstring.encodeBits()});
 }
 write('bitstrings.json', lists);
-
-// 4. SHA-256 of the canonical N-Quads of generated documents (one JSON document per line on stdin), for differential tests.
-async function canonicalDigest(document, hash) {
-  const dataset = await jsonld.toRDF(document, {
-    algorithm: 'RDFC-1.0', base: null, safe: true, rdfDirection: 'i18n-datatype', produceGeneralizedRdf: false, documentLoader
-  });
-  const nquads = await rdfCanonize.canonize(dataset, {algorithm: 'RDFC-1.0', format: 'application/n-quads', messageDigestAlgorithm: hash});
-  return createHash('sha256').update(nquads).digest('hex');
-}
-if(process.argv[3]) {
-  const rows = [];
-  for(const line of readFileSync(process.argv[3], 'utf8').split('\n').filter(Boolean)) {
-    const document = JSON.parse(line);
-    let digest;
-    try {
-      digest = await canonicalDigest(document, 'SHA-256');
-    } catch(error) {
-      digest = `error: ${error.name}`;
-    }
-    rows.push(JSON.stringify({document, digest}));
-  }
-  writeFileSync(process.argv[4] ?? join(OUT, 'rdf-documents.jsonl'), rows.join('\n') + '\n');
-}

@@ -1,13 +1,13 @@
-"""Generated JSON-LD documents for the differential test of RDF canonicalisation, one per line on standard output.
+"""Generated JSON-LD documents for the differential tests of RDF canonicalisation.
 
-Lives here: a seeded generator, `python tests/vectors/make_rdf_documents.py COUNT [SEED]`, whose output `make_credentials.mjs` canonicalises.
-Not here: anything that checks. It covers nested and shared nodes, blank node cycles, lists, graphs, sets, language and direction,
-native numbers, typed values, JSON literals, reverse properties, scoped contexts and characters that N-Quads escapes.
+Lives here: two seeded generators. `Generator` uses an inline context: nested and shared nodes, blank node cycles, lists, graphs, sets,
+language and direction, native numbers, typed values, JSON literals, reverse properties, scoped contexts and characters that N-Quads
+escapes. `PinnedDocuments` uses the terms of pinned contexts alone, as credentials do. Not here: anything that checks, and any of our code.
 """
 
 import json
 import random
-import sys
+from pathlib import Path
 
 V2 = "https://www.w3.org/ns/credentials/v2"
 OURS = "https://w3id.org/datasigil/v1"
@@ -117,12 +117,72 @@ class Generator:
         return "".join(self.random.choice(CHARACTERS) for _ in range(self.random.randrange(12)))
 
 
-def main() -> None:
-    count, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    generator = Generator(seed)
-    for _ in range(count):
-        sys.stdout.write(json.dumps(generator.document(), ensure_ascii=False) + "\n")
+CONTEXTS = Path(__file__).resolve().parents[2] / "schemas" / "contexts"
+INTEGRITY = "https://w3id.org/security/data-integrity/v2"
+STATUS = "https://www.w3.org/ns/credentials/status/v1"
+MULTIKEY = "https://w3id.org/security/multikey/v1"
+FILES = {
+    V2: "credentials-v2",
+    OURS: "datasigil-v1",
+    INTEGRITY: "data-integrity-v2",
+    STATUS: "bitstring-status-list-v1",
+    MULTIKEY: "multikey-v1",
+}
+LISTS = [[V2], [V2, OURS], [V2, INTEGRITY], [V2, OURS, STATUS], [INTEGRITY], [MULTIKEY], [V2, MULTIKEY]]
+IDS = ["urn:uuid:1", "https://x.example/a?b#c", "did:key:z6Mk"]
+STRANGE_IDS = ["relative", "_:b0", "id:x", "urn:a b"]
+TEXTS = ["plain", "é 契約 🙂", 'quote " and \\ and \n', "\x7f\u0085\u00a0", "2026-11-02T09:30:00Z", "1.5", ""]
 
 
-if __name__ == "__main__":
-    main()
+class PinnedDocuments:
+    """Documents whose terms are those of pinned contexts; `strange` of them step outside now and then."""
+
+    def __init__(self, seed: int, *, strange: float = 0.0) -> None:
+        self.random = random.Random(seed)
+        self.strange = strange
+        self.known = {
+            url: json.loads((CONTEXTS / f"{name}.jsonld").read_text())["@context"] for url, name in FILES.items()
+        }
+
+    def document(self) -> dict:
+        contexts = self.random.choice(LISTS)
+        self.terms = {}
+        for url in contexts:
+            self.terms |= {name: raw for name, raw in self.known[url].items() if not name.startswith("@")}
+        self.types = [name for name in self.terms if name[0].isupper()]
+        return {"@context": contexts, "id": "urn:doc:1", **self.node(3)}
+
+    def node(self, depth: int) -> dict:
+        pick = self.random
+        node: dict = {}
+        if pick.random() < 0.3:
+            node["id"] = pick.choice(STRANGE_IDS if pick.random() < self.strange else IDS)
+        terms = dict(self.terms)
+        if self.types and pick.random() < 0.6:
+            node["type"] = pick.choice([pick.choice(self.types), pick.sample(self.types, min(2, len(self.types)))])
+            for name in [node["type"]] if isinstance(node["type"], str) else node["type"]:
+                scoped = self.terms[name].get("@context") if isinstance(self.terms[name], dict) else None
+                terms |= scoped or {}
+        names = [name for name in terms if not name.startswith("@") and name not in ("id", "type", "proof")]
+        for name in pick.sample(names, min(len(names), pick.randrange(1, 4))):
+            node[name] = self.value(terms[name], depth)
+        return node
+
+    def value(self, raw: object, depth: int) -> object:
+        pick = self.random
+        coercion = raw.get("@type", "") if isinstance(raw, dict) else ""
+        if depth and pick.random() < 0.4:
+            return self.node(depth - 1)
+        if pick.random() < 0.3:
+            return [self.value(raw, 0) for _ in range(pick.randrange(1, 4))]
+        if coercion == "@vocab":
+            return pick.choice([*self.types, "assertionMethod", "authentication"])
+        if coercion == "@id" and pick.random() >= self.strange:
+            return pick.choice([*IDS, {"id": "urn:r:1"}, {"id": "urn:r:2", "type": pick.choice(self.types or ["x"])}])
+        return pick.choice([*TEXTS, True, False, 0, -5, 2**53 - 1, {"id": "urn:r:1"}])
+
+
+def documents(count: int, seed: int) -> list[dict]:
+    """Return `count` documents, one half from each generator."""
+    inline, pinned = Generator(seed), PinnedDocuments(seed)
+    return [(pinned if number % 2 else inline).document() for number in range(count)]
