@@ -11,9 +11,9 @@ minimal hitting set of them, and what is left works once the blockers of some R 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from datasigil.record import dataclass
 from datasigil.trust.license_table import DATA, LICENSES, LicenseTerms
 
 NOT_LEGAL_ADVICE: Final = "This compares what licences and terms say; it is not legal advice."

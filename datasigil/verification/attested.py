@@ -8,12 +8,12 @@ evidence against the dataset: negative findings of others bind only through stat
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from datasigil.credentials.types import Credential
 from datasigil.datasets.lineage import check_balance, parse_lineage
 from datasigil.errors import DatasigilError, PolicyError
+from datasigil.record import dataclass
 from datasigil.report import INDETERMINATE, VALID
 from datasigil.trust.rules import Requirements
 from datasigil.verification.findings import Situation

@@ -7,9 +7,9 @@ plan did not establish is a way: whatever failed or stayed open is an obstacle, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from datasigil.record import replace
 from datasigil.report import FAILED, UNDETERMINED
 from datasigil.trust.licensing import alternatives
 from datasigil.trust.planner import NOTHING, Candidate, IntendedUse, LicensePlan, Obstacle, Part, Way, plan_licenses
