@@ -10,7 +10,6 @@ rotates. Its log entry has the kind `key`; `credentialDigest` and `requestDigest
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Final
@@ -25,6 +24,7 @@ from datasigil.credentials.proof import verify_proofs
 from datasigil.credentials.values import Const, Integer, Text, fault
 from datasigil.encoding import Instant, JsonObject, JsonValue
 from datasigil.errors import ProofError, UntrustedError
+from datasigil.record import dataclass
 
 FORMAT_VERSION: Final = 1
 REQUEST_TYPE: Final = "KeyRotationRequest"

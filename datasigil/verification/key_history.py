@@ -10,7 +10,6 @@ bundle could leave a rotation out. What does not count is no error by itself; th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
 from datasigil.credentials.key_rotation import (
     LOGGED,
@@ -22,6 +21,7 @@ from datasigil.credentials.key_rotation import (
 )
 from datasigil.encoding import JsonObject
 from datasigil.errors import DatasigilError, LogError, UntrustedError
+from datasigil.record import dataclass, replace
 from datasigil.transparency.entry import log_entry
 from datasigil.trust.rules import Compromise, IssuerRule, KeyPin
 from datasigil.verification.findings import Situation
