@@ -8,29 +8,22 @@ is trusted.
 from __future__ import annotations
 
 import os
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import cast
 
 from datasigil.bundle import Bundle, find_bundle, read_bundle, read_file, sidecar_path
-from datasigil.datasets.entry import Manifest, ManifestEntry
+from datasigil.datasets.entry import Manifest
 from datasigil.datasets.files import DigestChoice, Progress, check_files
 from datasigil.datasets.finding import FilesFinding
-from datasigil.datasets.hashing import new_buffer, stream_digests
-from datasigil.datasets.paths import display_path
-from datasigil.datasets.tree import open_tree, opening_failure
-from datasigil.errors import DatasigilError, ManifestMismatchError, VerificationError
-from datasigil.limits import BUNDLE_MAX_BYTES, MANIFEST_MAX_BYTES, MIB, POLICY_MAX_BYTES
+from datasigil.datasets.opening import verified_opener
+from datasigil.errors import DatasigilError, VerificationError
+from datasigil.limits import BUNDLE_MAX_BYTES, MANIFEST_MAX_BYTES, POLICY_MAX_BYTES
 from datasigil.report import Report
 from datasigil.transparency.client_state import ClientState
 from datasigil.trust.policy import TrustPolicy, default_policy, parse_policy
 from datasigil.verification import Outcome, VerifiedDataset, verify, verify_bytes
 from datasigil.verification.plan import DataCheck
-from datasigil.verification.verified import Opener
-
-# A file up to this size is kept in memory while it is handed out, a larger one in an unnamed temporary file.
-OPEN_IN_MEMORY_MAX_BYTES = 32 * MIB
 
 PathText = str | os.PathLike[str]
 
@@ -120,7 +113,7 @@ def _check(
     memory = ClientState(Path(state)) if state is not None and not isinstance(state, ClientState) else state
     folder = None if data is None else Path(data)
     check = None if folder is None else _comparison(folder, trust, progress, partial=partial, digest=digest)
-    opener = None if folder is None else _opener(folder)
+    opener = None if folder is None else verified_opener(folder)
     raw, bundle, manifest = _read(evidence)
     if bundle is None:
         return verify_bytes(
@@ -183,50 +176,6 @@ def _comparison(
         return check_files(folder, manifest, partial=partial, digest=wanted, progress=progress)
 
     return compare
-
-
-def _opener(folder: Path) -> Opener:
-    def open_verified(entry: ManifestEntry) -> BinaryIO:
-        copy = tempfile.SpooledTemporaryFile(max_size=OPEN_IN_MEMORY_MAX_BYTES)  # noqa: SIM115 - the caller closes it
-        try:
-            _copy_verified(folder, entry, cast("BinaryIO", copy))
-        except BaseException:
-            copy.close()
-            raise
-        copy.seek(0)
-        return cast("BinaryIO", copy)
-
-    return open_verified
-
-
-def _copy_verified(folder: Path, entry: ManifestEntry, copy: BinaryIO) -> None:
-    """Copy one file while hashing it.  Raises: ManifestMismatchError unless every digest of the entry is that of the copy."""
-    names = ("sha256",) if entry.blake3 is None else ("sha256", "blake3")
-
-    def keep(piece: memoryview) -> None:
-        copy.write(piece)
-
-    with open_tree(folder) as tree:
-        try:
-            descriptor = tree.open(entry.path)
-            try:
-                found = stream_digests(descriptor, names, new_buffer(), limit=entry.size, sink=keep)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            failure = opening_failure(tree, entry.path, error)
-            raise ManifestMismatchError(
-                failure.code,
-                failure.message,
-                place=display_path(failure.path),
-                expected=failure.expected,
-                found=failure.found,
-            ) from None
-    if found.size != entry.size or any(found.digests[name].hex() != getattr(entry, name) for name in names):
-        raise ManifestMismatchError(
-            "FILE_DIGEST", "the file has changed since it was checked", place=display_path(entry.path), expected=f"sha256 {entry.sha256}",
-            found=f"sha256 {found.digests['sha256'].hex()}", next_action="stop whatever writes to it, and check again",
-        )  # fmt: skip
 
 
 __all__ = ["NotUsableError", "check_dataset", "require_dataset"]

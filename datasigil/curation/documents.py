@@ -1,0 +1,208 @@
+"""Text of documents (PDF, DOCX, HTML, plain text), taken by a child process that can be killed.
+
+Here: the parent's side: one child for many documents, its bounds, what became of each document. Not here: the readers (`extracting`), OCR: a
+scanned page is recorded as such and gives no text. A document that cannot be read is recorded with a code; it never ends the run unless
+the recipe asks for that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from typing import IO, Any, BinaryIO, Final, Self
+
+from datasigil.curation.limits import DOCUMENT_BYTES_MAX, DOCUMENT_SILENCE_SECONDS, DOCUMENT_TEXT_BYTES_MAX
+from datasigil.errors import DatasigilError
+
+FORMATS: Final = {
+    ".pdf": "pdf",
+    ".docx": "docx",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".txt": "text",
+    ".md": "text",
+}
+_ANSWER_BYTES_MAX: Final = 8 * DOCUMENT_TEXT_BYTES_MAX  # JSON escapes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: its text, which may be empty, and whether it shows images."""
+
+    text: str
+    images: bool = False
+
+    @property
+    def scanned(self) -> bool:
+        """Whether there is nothing but a picture."""
+        return self.images and not self.text.strip()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing at all."""
+        return not self.images and not self.text.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What became of one document; `code` is empty when it could be read."""
+
+    input: str
+    path: str
+    format: str
+    pages: tuple[Page, ...] = ()
+    code: str = ""
+    message: str = ""
+
+    def texts(self, per: str) -> Iterator[tuple[int | None, str]]:
+        """Yield the texts that become records, with the page's number from 1 where pages are records."""
+        if per == "page":
+            yield from ((number, page.text) for number, page in enumerate(self.pages, 1) if page.text.strip())
+            return
+        whole = "\n\n".join(page.text for page in self.pages if page.text.strip())
+        if whole:
+            yield None, whole
+
+    def report(self) -> dict[str, Any]:
+        """Return the document's line in the extraction report."""
+        outcome = "failed" if self.code else "extracted" if any(one.text.strip() for one in self.pages) else "no text"
+        line: dict[str, Any] = {
+            "input": self.input,
+            "path": self.path,
+            "format": self.format,
+            "outcome": outcome,
+            "pages": len(self.pages),
+            "emptyPages": [number for number, one in enumerate(self.pages, 1) if one.empty],
+            "scannedPages": [number for number, one in enumerate(self.pages, 1) if one.scanned],
+            "characters": sum(len(one.text) for one in self.pages),
+        }
+        return line | ({"code": self.code, "message": self.message} if self.code else {})
+
+
+def tool_of(form: str) -> str:
+    """Return the name and version of what reads a format."""
+    package = "pypdf" if form == "pdf" else "datasigil"
+    try:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
+        return f"{package} (not installed)"
+
+
+class DocumentReader:
+    """Reads documents through one child at a time; a child that dies takes one document with it and is replaced."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        with contextlib.suppress(OSError):
+            child.kill()
+        for pipe in (child.stdin, child.stdout):
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
+        child.wait()
+
+    def read(self, path: str, file: BinaryIO, name: str) -> Extraction:
+        """Return what one document holds.
+
+        Raises:
+            DatasigilError: EXTRA_MISSING, when the reader of its format is not installed.
+        """
+        form = FORMATS.get("." + path.lower().rpartition(".")[2], "")
+        if not form:
+            return Extraction(name, path, "unknown", code="FORMAT", message="no reader for files of this name")
+        data = file.read(DOCUMENT_BYTES_MAX + 1)
+        if len(data) > DOCUMENT_BYTES_MAX:
+            return Extraction(name, path, form, code="LIMIT", message=f"larger than {DOCUMENT_BYTES_MAX} bytes")
+        _require(form)
+        answer = self._ask(form, data)
+        if answer is None:
+            return Extraction(
+                name, path, form, code="LIMIT", message="the reader ran past its bounds of CPU time or memory"
+            )
+        if "code" in answer:
+            return Extraction(name, path, form, code=answer["code"], message=answer["message"])
+        return Extraction(name, path, form, tuple(Page(text, images) for text, images in answer["pages"]))
+
+    def _ask(self, form: str, data: bytes) -> dict[str, Any] | None:
+        if self._child is None or self._child.poll() is not None:
+            self.close()
+            self._child = _start()
+        child = self._child
+        assert child.stdin is not None  # both are pipes
+        assert child.stdout is not None
+        alarm = threading.Timer(DOCUMENT_SILENCE_SECONDS, child.kill)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            child.stdin.write(len(data).to_bytes(8, "big") + form.encode().ljust(8) + data)
+            child.stdin.flush()
+            answer = _answer(child.stdout)
+        except OSError:
+            answer = None
+        finally:
+            alarm.cancel()
+        if answer is None:
+            self.close()
+        return answer
+
+
+def _start() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-E", "-s", "-m", "datasigil.curation.extracting"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "PATH": os.defpath,
+            "PYTHONHASHSEED": "0",
+        },
+        cwd=os.path.abspath(os.sep),
+        close_fds=True,
+    )
+
+
+def _answer(pipe: IO[bytes]) -> dict[str, Any] | None:
+    head = pipe.read(8)
+    size = int.from_bytes(head, "big")
+    if len(head) != 8 or size > _ANSWER_BYTES_MAX:
+        return None
+    body = pipe.read(size)
+    if len(body) != size:
+        return None
+    answer = json.loads(body)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def _require(form: str) -> None:
+    modules = {"pdf": "pypdf", "docx": "defusedxml"}
+    if form not in modules:
+        return
+    from importlib.util import find_spec
+
+    if find_spec(modules[form]) is None:
+        raise DatasigilError(
+            "EXTRA_MISSING", f"reading {form} needs the package {modules[form]}", expected="the extra `documents`",
+            next_action="pip install 'datasigil[documents]'",
+        )  # fmt: skip

@@ -1,0 +1,72 @@
+"""Handing out a file's bytes only as the manifest states them.
+
+Here: one file copied while every digest of its entry is recomputed, then given out from the copy. Not here: which manifest is the signed
+one (`verification`), copies of whole datasets (`gate`).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from datasigil.datasets.entry import ManifestEntry
+from datasigil.datasets.hashing import new_buffer, stream_digests
+from datasigil.datasets.paths import display_path
+from datasigil.datasets.tree import open_tree, opening_failure
+from datasigil.errors import ManifestMismatchError
+from datasigil.limits import MIB
+
+# A file up to this size is kept in memory while it is handed out, a larger one in an unnamed temporary file.
+OPEN_IN_MEMORY_MAX_BYTES = 32 * MIB
+
+
+def verified_opener(folder: Path) -> Callable[[ManifestEntry], BinaryIO]:
+    """Return a function that opens one file of a manifest below `folder` and gives its bytes only if they are the stated ones.
+
+    The function raises ManifestMismatchError FILE_DIGEST, or the code of why the file cannot be opened.
+    """
+
+    def open_verified(entry: ManifestEntry) -> BinaryIO:
+        copy = tempfile.SpooledTemporaryFile(max_size=OPEN_IN_MEMORY_MAX_BYTES)  # noqa: SIM115 - the caller closes it
+        try:
+            _copy_verified(folder, entry, cast("BinaryIO", copy))
+        except BaseException:
+            copy.close()
+            raise
+        copy.seek(0)
+        return cast("BinaryIO", copy)
+
+    return open_verified
+
+
+def _copy_verified(folder: Path, entry: ManifestEntry, copy: BinaryIO) -> None:
+    """Copy one file while hashing it.  Raises: ManifestMismatchError unless every digest of the entry is that of the copy."""
+    names = ("sha256",) if entry.blake3 is None else ("sha256", "blake3")
+
+    def keep(piece: memoryview) -> None:
+        copy.write(piece)
+
+    with open_tree(folder) as tree:
+        try:
+            descriptor = tree.open(entry.path)
+            try:
+                found = stream_digests(descriptor, names, new_buffer(), limit=entry.size, sink=keep)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            failure = opening_failure(tree, entry.path, error)
+            raise ManifestMismatchError(
+                failure.code,
+                failure.message,
+                place=display_path(failure.path),
+                expected=failure.expected,
+                found=failure.found,
+            ) from None
+    if found.size != entry.size or any(found.digests[name].hex() != getattr(entry, name) for name in names):
+        raise ManifestMismatchError(
+            "FILE_DIGEST", "the file has changed since it was checked", place=display_path(entry.path), expected=f"sha256 {entry.sha256}",
+            found=f"sha256 {found.digests['sha256'].hex()}", next_action="stop whatever writes to it, and check again",
+        )  # fmt: skip
