@@ -21,8 +21,19 @@ PUBLISH_SECONDS = 60
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Parse the command line; wrong usage exits with 2, `--help` and `--version` with 0."""
-    return parser().parse_args(argv)
+    """Parse the command line; wrong usage exits with 2, `--help` and `--version` with 0.
+
+    What follows `--` after `curate record` is another program's command line, kept as it is in `program`.
+    """
+    words = list(argv)
+    if words[:2] != ["curate", "record"]:
+        return parser().parse_args(words)
+    at = words.index("--") if "--" in words else len(words)
+    top = argparse.ArgumentParser(prog=f"{_PROGRAM} curate", allow_abbrev=False)
+    _record(top.add_subparsers(required=True, dest="command"))
+    given = top.parse_args(words[1:at])
+    given.program = words[at + 1 :]
+    return given
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
         _impact,
         _diff,
         _observe,
+        _curate,
         _attest,
         _grant,
     ):
@@ -144,6 +156,9 @@ def _issue(commands: Any) -> None:
         metavar="FILE",
         help="the bundle, or credential with its manifest, of the version before this one",
     )
+    one.add_argument(
+        "--lineage", metavar="FILE", help="what `curate` wrote about this folder: the credential names its parents"
+    )
     _key_option(one)
     _registry_option(one, "the registry it is for, if you are logged in to several", dev=False)
     _hash_options(one)
@@ -215,10 +230,13 @@ def _lineage(commands: Any) -> None:
     one = _command(
         commands, "lineage", "asking:lineage", "Show what a dataset or model was made from.",
         "datasigil lineage urn:uuid:6f1e7c7e-32a6-4b8e-9e8b-0f4f6f1d2a51",
-        "datasigil lineage credential.json --dot | dot -Tsvg > lineage.svg",
+        "datasigil lineage credential.json --svg > lineage.svg",
+        "datasigil lineage credential.json --dot",
     )  # fmt: skip
     one.add_argument("what", metavar="ID", help=_WHAT)
-    one.add_argument("--dot", action="store_true", help="write the graph for Graphviz")
+    drawn = one.add_mutually_exclusive_group()
+    drawn.add_argument("--dot", action="store_true", help="write the graph for Graphviz")
+    drawn.add_argument("--svg", action="store_true", help="write the graph as a picture")
     _registry_option(one)
 
 
@@ -262,6 +280,58 @@ def _observe(commands: Any) -> None:
     _key_option(one)
     _registry_option(one, "the registry it is for, if you are logged in to several", dev=False)
     _hash_options(one)
+
+
+def _curate(commands: Any) -> None:
+    one = _command(
+        commands, "curate", "curating:run", "Make a dataset out of others by a recipe, and sign how it was made.",
+        "datasigil curate leases.recipe.toml",
+        "datasigil curate leases.recipe.toml --dry-run",
+        "datasigil curate record --parent raw.sigil.json raw/ --folder clean/ -- python clean.py",
+        notes=(
+            "A recipe names parents by their credentials and steps by what they do; it holds no code (docs/curation.md). Whoever has the parents\n"
+            "repeats it: datasigil-verify recompute. `curate record` runs any script and signs, on your word, that it made the result."
+        ),
+    )  # fmt: skip
+    one.add_argument("recipe", metavar="RECIPE", help="the recipe, a .toml file; its paths are relative to it")
+    one.add_argument("--folder", metavar="DIR", help="where the result goes (default: output.folder of the recipe)")
+    one.add_argument("--dry-run", action="store_true", help="run it and show the counts; write and sign nothing")
+    _lineage_options(one)
+
+
+def _record(commands: Any) -> None:
+    one = _command(
+        commands, "record", "recording:run", "Run a script and sign, on your word, that it made one dataset out of others.",
+        "datasigil curate record --parent raw.sigil.json raw/ --folder clean/ -- python clean.py",
+        notes=(
+            "The script finds its parents in DATASIGIL_DATA_0, DATASIGIL_DATA_1 and so on, DATASIGIL_DATA for the first, and writes to DATASIGIL_RESULT.\n"
+            "Established: the parents' files before and after, the files on the command line, the result. Declared: everything else."
+        ),
+    )  # fmt: skip
+    one.add_argument(
+        "--parent", nargs=2, metavar=("CREDENTIAL", "DIR"), action="append", required=True, help="a dataset that goes in; may be repeated"
+    )  # fmt: skip
+    one.add_argument("--folder", metavar="DIR", required=True, help="where the script writes its result")
+    one.add_argument(
+        "--kind", choices=("DataCleaning", "DataAnnotation", "DataAggregation", "DataEnrichment"), default="DataCleaning",
+        help="what kind of step it was (default: DataCleaning)",
+    )  # fmt: skip
+    one.add_argument("--name", metavar="TEXT", help="what was done")
+    one.add_argument("--about", metavar="TEXT", help="why it was done, in one or two sentences")
+    _lineage_options(one)
+
+
+def _lineage_options(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "-o", "--output", metavar="FILE", help="where the lineage goes (default: FOLDER.lineage.json here)"
+    )
+    one.add_argument("--agent", metavar="TEXT", help="who did it (default: the DID of the key)")
+    one.add_argument(
+        "--policy", metavar="FILE", help="refuse a parent that is not VALID, offline, under this trust file"
+    )
+    _valid_option(one)
+    _key_option(one)
+    _registry_option(one, "the registry it is for, if you are logged in to several", dev=False)
 
 
 def _attest(commands: Any) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from datasigil.errors import MalformedError
 from datasigil.report.terminal import escape
+from publisher_cli.drawing import svg
 from publisher_cli.logins import registry_client, registry_url
 from publisher_cli.status import identifier_of
 
@@ -49,7 +50,7 @@ def search(given: Namespace, console: Console) -> int:
 
 
 def lineage(given: Namespace, console: Console) -> int:
-    """Show what a credential descends from, as a tree, as Graphviz text or as JSON."""
+    """Show what a credential descends from, as a tree, as Graphviz text, as SVG or as JSON."""
     client = registry_client(registry_url(given.registry), dev=given.dev)
     found = client.lineage(identifier_of(given.what))
     nodes = {str(one.get("digest")): one for one in _items(found, "nodes")}
@@ -59,7 +60,8 @@ def lineage(given: Namespace, console: Console) -> int:
         "type": "Lineage", "formatVersion": 1, "credential": found.get("credential"), "nodes": list(nodes.values()), "edges": edges,
         "missing": missing, "complete": found.get("complete") is not False,
     }  # fmt: skip
-    text = _dot(nodes, edges) if given.dot else _tree(str(found.get("credential")), nodes, edges)
+    start = _start(str(found.get("credential")), nodes)
+    text = _dot(nodes, edges) if given.dot else svg(start, nodes, edges) if given.svg else _tree(start, nodes, edges)
     console.result(shown, text)
     if missing:
         console.say(f"{len(missing)} of them are not registered here; their own sources are unknown")
@@ -149,9 +151,12 @@ def _summary(one: dict[str, Any]) -> dict[str, Any]:
 # Lineage -------------------------------------------------------------------------------------------------------------
 
 
-def _tree(root: str, nodes: dict[str, dict[str, Any]], edges: list[dict[str, Any]]) -> str:
+def _start(credential: str, nodes: dict[str, dict[str, Any]]) -> str:
+    return next((digest for digest, node in nodes.items() if node.get("id") == credential), credential)
+
+
+def _tree(start: str, nodes: dict[str, dict[str, Any]], edges: list[dict[str, Any]]) -> str:
     """Return the ancestors indented below what was made of them; one that stands there already is not unfolded again."""
-    start = next((digest for digest, node in nodes.items() if node.get("id") == root), root)
     below: dict[str, list[tuple[str, str]]] = {}
     for edge in edges:
         below.setdefault(str(edge.get("child")), []).append((str(edge.get("relation")), str(edge.get("parent"))))

@@ -20,7 +20,7 @@ from datasigil.datasets.manifest import ManifestClaim, manifest_bytes, oms_root
 from datasigil.datasets.paths import EVIDENCE_FOLDER
 from datasigil.datasets.records import count_records
 from datasigil.encoding import JsonObject
-from datasigil.errors import DatasigilError, MalformedError
+from datasigil.errors import DatasigilError, MalformedError, ManifestMismatchError
 from datasigil.limits import MIB
 from datasigil.transparency.durable import write_durably
 from publisher_cli import envelope, records
@@ -68,6 +68,7 @@ def issue(given: Namespace, console: Console) -> int:
     described = Path(given.description) if given.description else beside(folder)
     stated = _stated(described, folder)
     before = _Predecessor(Path(given.predecessor), console) if given.predecessor else None
+    made = _lineage(Path(given.lineage)) if given.lineage else None
     signer = load_signer(given.key)
     login = find_login(given.registry, signer.controller)
 
@@ -84,9 +85,37 @@ def issue(given: Namespace, console: Console) -> int:
     extra: dict[str, Any] = {"manifest": {"omsRoot": oms_root(built)}}
     if before is not None:
         extra["predecessor"] = before.reference(built, str(stated.get("id")), console)
+    if made is not None:
+        extra["derivedFrom"] = _parents(made, built, Path(given.lineage))
     document = unsigned(ManifestClaim.of(built), extra, envelope.draw_index(login))
     credential = envelope.sign(document, signer, datetime.now(UTC))
     return write_issued(credential, built, folder, output, given, console)
+
+
+def _lineage(path: Path) -> Credential:
+    """Return the lineage credential in a file, read before the hashing so that a wrong file is named at once."""
+    credential = read_credential(path)
+    if credential.type != "DatasetLineageCredential":
+        raise DatasigilError(
+            "USAGE", "this says nothing of how a dataset was made", place=str(path), expected="DatasetLineageCredential", found=credential.type,
+            next_action="name what `datasigil curate` wrote",
+        )  # fmt: skip
+    return credential
+
+
+def _parents(made: Credential, built: Manifest, path: Path) -> list[dict[str, str]]:
+    """Return the subject's member `derivedFrom`: the parents of a lineage that is about exactly these files.
+
+    Raises:
+        ManifestMismatchError: LINEAGE_OTHER.
+    """
+    generated = made.subject["generated"]
+    if generated["root"] != built.root.hex():
+        raise ManifestMismatchError(
+            "LINEAGE_OTHER", "the lineage is about other files than those in the folder", place=str(path), expected=f"root {generated['root']}",
+            found=f"root {built.root.hex()}", next_action="leave the curated folder as it was made (and use the recipe's digests: --digest), or curate again",
+        )  # fmt: skip
+    return [{name: one[name] for name in ("credential", "credentialDigest", "root")} for one in made.subject["used"]]
 
 
 class _Predecessor:

@@ -58,7 +58,7 @@ def parser(wanted: str = "") -> argparse.ArgumentParser:
     """Return the parser of the whole command line, or of the one command that is wanted: the others cost time to make."""
     known = {
         "check": _check, "gate": _gate, "exec": _exec, "fetch": _fetch, "refresh": _refresh, "inspect": _inspect, "trust": _trust, "policy": _policy,
-        "card": _card, "log": _log, "completion": _completion,
+        "card": _card, "recompute": _recompute, "log": _log, "completion": _completion,
     }  # fmt: skip
     top = argparse.ArgumentParser(
         prog=_PROGRAM,
@@ -270,6 +270,30 @@ def _card(commands: Any) -> None:
         notes="Exit code as for `check`.",
     )  # fmt: skip
     one.add_argument("folder", metavar="MODEL_DIR", help="the folder with the card, the receipt and the weights")
+    _policy_option(one)
+    _digest_option(one)
+    _network_options(one)
+
+
+def _recompute(commands: Any) -> None:
+    one = _command(
+        commands, "recompute", "recomputing:run", "Make a curated dataset again from its parents and compare it with its lineage.",
+        "datasigil-verify recompute clean.sigil.json --recipe clean.recipe.toml",
+        "datasigil-verify recompute clean.lineage.sigil.json --recipe clean.recipe.toml --data raw=/data/raw --result clean/",
+        notes="Exit code: 0 the same, bit by bit, and the evidence VALID; 1 something differs or is refused; 3 the evidence is INDETERMINATE.",
+    )  # fmt: skip
+    one.add_argument(
+        "evidence", metavar="BUNDLE", help="the bundle of the lineage credential, or of the dataset that it made"
+    )
+    one.add_argument("--recipe", metavar="FILE", required=True, help="the recipe; its digest is in the lineage")
+    one.add_argument(
+        "--data", metavar="INPUT=DIR", action="append", default=[], help="where an input's data lies here (default: as the recipe says)"
+    )  # fmt: skip
+    one.add_argument(
+        "--parent", metavar="INPUT=BUNDLE", action="append", default=[], help="where an input's bundle lies here (default: as the recipe says)"
+    )  # fmt: skip
+    one.add_argument("--result", metavar="DIR", help="compare this folder with the result as well")
+    one.add_argument("--work", metavar="DIR", help="where the result is made (default: the system's temporary folder)")
     _policy_option(one)
     _digest_option(one)
     _network_options(one)

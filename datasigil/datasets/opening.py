@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from datasigil.datasets.entry import ManifestEntry
+from datasigil.datasets.finding import failure as file_failure
 from datasigil.datasets.hashing import new_buffer, stream_digests
 from datasigil.datasets.paths import display_path
 from datasigil.datasets.tree import open_tree, opening_failure
@@ -57,7 +58,11 @@ def _copy_verified(folder: Path, entry: ManifestEntry, copy: BinaryIO) -> None:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            failure = opening_failure(tree, entry.path, error)
+            failure = (
+                file_failure("FILE_MISSING", entry.path, "the manifest lists it, and it is not there")
+                if isinstance(error, FileNotFoundError)
+                else opening_failure(tree, entry.path, error)
+            )
             raise ManifestMismatchError(
                 failure.code,
                 failure.message,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 OK, REFUSED, USAGE, UNDETERMINED, INTERRUPTED = 0, 1, 2, 3, 130
 # Files of the user's own: unreadable ones are wrong usage, whatever kind of error their parser raises.
-USAGE_CODES = frozenset({"POLICY_FILE", "GATE_FILE", "DESCRIPTION_FILE", "KEY_FILE"})
+USAGE_CODES = frozenset({"POLICY_FILE", "GATE_FILE", "DESCRIPTION_FILE", "KEY_FILE", "CURATION_RECIPE"})
 ERROR_FORMAT_VERSION = 1
 DRAW_SECONDS = 0.2
 QUIET_SECONDS = 1.0  # a task that ends sooner draws nothing

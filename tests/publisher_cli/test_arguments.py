@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from publisher_cli.arguments import parser
+from publisher_cli.arguments import parse, parser
 
 
 def commands():
@@ -38,7 +38,7 @@ def test_help_shows_an_example_that_parses(run, words):
 
         typed = shlex.split(line.partition(" | ")[0].partition(" > ")[0].partition(" -- ")[0])
         assert typed[1 : 1 + len(words)] == list(words)
-        parser().parse_args(typed[1:])
+        parse(typed[1:])
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
