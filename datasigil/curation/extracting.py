@@ -30,8 +30,7 @@ from datasigil.limits import MIB
 
 Pages = list[tuple[str, bool]]
 _CFB: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # a compound file: an encrypted DOCX, or the old .doc
-_W: Final = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_A: Final = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_MARKS: Final = {"tab": "\t", "br": "\n", "cr": "\n"}
 _BODY: Final = "word/document.xml"
 _UNSEEN: Final = frozenset({"script", "style", "head", "template", "noscript", "svg", "math"})
 _BLOCKS: Final = frozenset(
@@ -219,20 +218,32 @@ def _part(archive: Any, name: str) -> Any:
 
 
 def _paragraphs(root: Any) -> str:
-    """Return the text of every paragraph on a line of its own; deleted text and field codes are left out."""
+    """Return the text of every paragraph on a line of its own; deleted text, field codes and fallbacks of drawings are left out.
+
+    Names are compared without their namespaces, which differ between transitional and strict files (ECMA-376 parts 1 and 4).
+    """
+    if _local(root) not in ("document", "footnotes", "endnotes"):
+        raise RefusedError("CORRUPT", "its main part is no Word document")
     lines: list[str] = []
     line: list[str] = []
-    for event in root.iter():
-        if event.tag == f"{_W}p":
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        name = _local(node)
+        if name == "p":
             lines.append("".join(line))
             line = []
-        elif event.tag in (f"{_W}t", f"{_A}t"):
-            line.append(event.text or "")
-        elif event.tag == f"{_W}tab":
-            line.append("\t")
-        elif event.tag in (f"{_W}br", f"{_W}cr"):
-            line.append("\n")
+        elif name == "t":
+            line.append(node.text or "")
+        elif name in _MARKS:
+            line.append(_MARKS[name])
+        if name != "Fallback":
+            pending.extend(reversed(node))
     return "\n".join(one for one in [*lines, "".join(line)] if one.strip())
+
+
+def _local(node: Any) -> str:
+    return str(node.tag).rpartition("}")[2]
 
 
 # HTML and text ------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple
 
 from datasigil.canonical import jcs
-from datasigil.curation.documents import DocumentReader, Extraction
+from datasigil.curation.documents import DocumentReader
 from datasigil.curation.limits import RECORD_BYTES_MAX
 from datasigil.curation.patterns import path_pattern
 from datasigil.curation.recipe import Input
@@ -65,7 +65,7 @@ class Reading:
     records: int = 0
     given: int = 0
     without: int = 0
-    extractions: list[Extraction] = field(default_factory=list)
+    extractions: list[dict[str, Any]] = field(default_factory=list)
 
     def items(self, documents: DocumentReader) -> Iterator[Item]:
         """Yield the records of the input's files.
@@ -120,7 +120,7 @@ class Reading:
         self.records += 1
         with self.parent.open(path) as file:
             found = documents.read(path, file, self.source.name)
-        self.extractions.append(found)
+        self.extractions.append(found.report())  # never the texts: there may be gigabytes of them
         if found.code and self.source.read.get("onFailure", "record") == "stop":
             raise _bad(path, f"its text cannot be extracted: {found.message}", expected='a readable document, or onFailure = "record"', found=found.code)  # fmt: skip
         texts = list(found.texts(self.source.read.get("per", "document")))

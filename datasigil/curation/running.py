@@ -159,7 +159,7 @@ class _Run:
             yield self._writer.line(alive)
 
     def _extraction(self) -> dict[str, Any] | None:
-        lines = [one.report() for reading in self._readings for one in reading.extractions]
+        lines = [one for reading in self._readings for one in reading.extractions]
         if not lines:
             return None
         outcomes = [line["outcome"] for line in lines]
@@ -189,7 +189,7 @@ def _read_line(reading: Reading, alive: int) -> StepLine:
     stated = _stated("read", {**_plain(source.read), "input": source.name})
     if source.read["format"] != "documents":
         return StepLine("DataAggregation", f"{stated}; {reading.records} records from {reading.files} files", alive, 0, 0, alive, "", _own_tool())  # fmt: skip
-    found = [one.report() for one in reading.extractions]
+    found = reading.extractions
     failed = sum(one["outcome"] == "failed" for one in found)
     empty, scanned = (sum(len(one[name]) for one in found) for name in ("emptyPages", "scannedPages"))
     told = f"{len(found)} documents, {failed} failed, {reading.without} without text, {sum(one['pages'] for one in found)} pages, {empty} empty, {scanned} scanned"
