@@ -6,18 +6,17 @@ a manifest. Not here: hashing (`engine`), the manifest's form (`entry`, `manifes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from pathlib import Path
 
 from datasigil.datasets.engine import HashingRun
-from datasigil.datasets.entry import BOTH_DIGESTS, Manifest, ManifestEntry
+from datasigil.datasets.entry import BOTH_DIGESTS, Manifest
 from datasigil.datasets.finding import FileFailure, Progress, failure
-from datasigil.datasets.hashing import FileDigests
 from datasigil.datasets.manifest_parser import check_choices, check_manifest
 from datasigil.datasets.paths import EVIDENCE_FOLDER, check_paths, display_path
+from datasigil.datasets.table import DIGEST_BYTES, EntryTable, PathColumn
 from datasigil.datasets.tree import Tree, open_tree
-from datasigil.datasets.walk import Signature, list_tree, signatures
+from datasigil.datasets.walk import SignatureTable, signatures, walk_tree
 from datasigil.datasets.workers import cores
 from datasigil.errors import DatasigilError
 
@@ -44,20 +43,25 @@ def build_manifest(
     with open_tree(Path(root)) as tree:
         paths = _listed(tree, skipped)
         found = _signatures(tree, paths)
-        run = HashingRun(
-            tree, paths, [one.size for one in found], workers=workers or cores(), progress=progress, signatures=found
-        )
-        entries = _hash_entries(run, paths, found, names)
+        run = HashingRun(tree, paths, found.sizes, workers=workers or cores(), progress=progress, signatures=found)
+        table = _hash_entries(run, paths, found, names)
         _refuse_changes(tree, skipped, paths, found)
-    manifest = Manifest(entries, names, skipped, record_count=record_count)
+    manifest = Manifest(table, names, skipped, record_count=record_count)
     check_manifest(manifest)
     return manifest
 
 
-def _listed(tree: Tree, ignored: Sequence[str]) -> list[str]:
-    listing = list_tree(tree, ignored)
-    _raise_first(listing.failures)
-    if not listing.files:
+def _listed(tree: Tree, ignored: Sequence[str]) -> PathColumn:
+    paths = PathColumn()
+    failures: list[FileFailure] = []
+    for run in walk_tree(tree, ignored, failures):
+        try:
+            paths.extend(run)
+        except UnicodeEncodeError:
+            check_paths(run, place="")  # names the one that is not UTF-8
+            raise
+    _raise_first(failures)
+    if not paths:
         raise DatasigilError(
             "EMPTY_DATASET",
             "the folder holds no file",
@@ -65,15 +69,15 @@ def _listed(tree: Tree, ignored: Sequence[str]) -> list[str]:
             expected="at least one file that is not ignored",
             next_action="name the folder that holds the dataset's files",
         )
-    paths = sorted(listing.files)
     check_paths(paths, place="")  # now, and not after hours of hashing
     return paths
 
 
-def _signatures(tree: Tree, paths: Sequence[str]) -> list[Signature]:
-    found = signatures(tree, paths)
-    _raise_first([one for one in found if isinstance(one, FileFailure)])
-    return [one for one in found if isinstance(one, Signature)]
+def _signatures(tree: Tree, paths: Sequence[str]) -> SignatureTable:
+    failures: list[FileFailure] = []
+    found = signatures(tree, paths, failures)
+    _raise_first(failures)
+    return found
 
 
 def _raise_first(failures: Sequence[FileFailure]) -> None:
@@ -99,49 +103,59 @@ _ADVICE = {
 }
 
 
-def _hash_entries(
-    run: HashingRun, paths: Sequence[str], found: Sequence[Signature], names: tuple[str, ...]
-) -> tuple[ManifestEntry, ...]:
-    entries: dict[int, ManifestEntry] = {}
+def _hash_entries(run: HashingRun, paths: PathColumn, found: SignatureTable, names: tuple[str, ...]) -> EntryTable:
+    table = EntryTable(blake3="blake3" in names)
+    table.paths, table.sizes = paths, found.sizes
+    columns = {name: bytearray(len(paths) * DIGEST_BYTES) for name in names}
+    table.sha256, table.blake3 = columns["sha256"], columns.get("blake3")
     failures: list[FileFailure] = []
-    chunked = names[0]  # sorted: BLAKE3 where the manifest has it
-    for index, result in chain(_small_results(run, found, names), run.large(names, chunked)):
+    for batch in run.batches(names):
+        failures += batch.failures.values()
+        for name in names:
+            _place(columns[name], run.small[batch.start : batch.stop], batch.digests[name])
+    for index, result in run.large(names, names[0]):  # sorted: BLAKE3 chunks where the manifest has BLAKE3
         if isinstance(result, FileFailure):
             failures.append(result)
             continue
-        blake3 = result.digests.get("blake3")
-        entries[index] = ManifestEntry(
-            paths[index],
-            found[index].size,
-            result.digests["sha256"].hex(),
-            blake3.hex() if blake3 else None,
-            result.chunks,
-        )
+        for name in names:
+            _place(columns[name], (index,), result.digests[name])
+        if result.chunks is not None:
+            table.chunks[index] = result.chunks
     _raise_first(failures)
-    return tuple(entries[index] for index in range(len(paths)))
+    return table
 
 
-def _small_results(
-    run: HashingRun, found: Sequence[Signature], names: tuple[str, ...]
-) -> Iterator[tuple[int, FileDigests | FileFailure]]:
-    for batch in run.batches(names):
-        for position in range(batch.start, batch.stop):
-            index = run.small[position]
-            digests = {name: batch.digest(name, position) for name in names}
-            yield index, batch.failures.get(position) or FileDigests(found[index].size, digests)
+def _place(column: bytearray, indexes: Sequence[int], digests: bytes) -> None:
+    """Put digests, 32 bytes each, where the files at `indexes`, which rise, have theirs."""
+    if indexes[-1] - indexes[0] == len(indexes) - 1:
+        column[indexes[0] * DIGEST_BYTES : (indexes[-1] + 1) * DIGEST_BYTES] = digests
+        return
+    for at, index in enumerate(indexes):
+        column[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES] = digests[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES]
 
 
-def _refuse_changes(tree: Tree, ignored: Sequence[str], paths: Sequence[str], before: Sequence[Signature]) -> None:
+def _refuse_changes(tree: Tree, ignored: Sequence[str], paths: PathColumn, before: SignatureTable) -> None:
     """List the folder once more: a manifest describes one state, not a mixture of two."""
-    listing = list_tree(tree, ignored)
-    _raise_first(listing.failures)
-    differing = set(listing.files) ^ set(paths)
-    changed = [failure("FILE_CHANGED", path, "it came or went while the folder was hashed") for path in differing]
-    if not changed:
-        after = _signatures(tree, paths)
-        changed = [
-            failure("FILE_CHANGED", path, "it changed while the folder was hashed")
-            for path, one, two in zip(paths, before, after, strict=True)
-            if one != two
-        ]
-    _raise_first(changed)
+    again = PathColumn()
+    failures: list[FileFailure] = []
+    strange: list[str] = []
+    for run in walk_tree(tree, ignored, failures):
+        try:
+            again.extend(run)
+        except UnicodeEncodeError:
+            strange += run
+    _raise_first(failures)
+    if strange or again.text != paths.text:
+        differing = (set(again) | set(strange)) ^ set(paths)
+        _raise_first(
+            [failure("FILE_CHANGED", path, "it came or went while the folder was hashed") for path in differing]
+        )
+    after = _signatures(tree, paths)
+    if after != before:
+        _raise_first(
+            [
+                failure("FILE_CHANGED", path, "it changed while the folder was hashed")
+                for path, one, two in zip(paths, before, after, strict=True)
+                if one != two
+            ]
+        )

@@ -6,9 +6,11 @@ manifest's form and the claim about it (`manifest`), hashing (`engine`), the ver
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from datasigil.datasets.engine import HashingRun
 from datasigil.datasets.entry import Manifest, ManifestEntry
@@ -17,8 +19,9 @@ from datasigil.datasets.hashing import FileDigests, new_buffer
 from datasigil.datasets.limits import FAILURES_KEPT
 from datasigil.datasets.paths import display_path, fold, folder_of, not_nfc, path_problem
 from datasigil.datasets.small import Batch, BatchReader, Job, file_changed
+from datasigil.datasets.table import EntryTable, PathColumn, Selection, select
 from datasigil.datasets.tree import Tree, open_tree
-from datasigil.datasets.walk import Listing, list_tree
+from datasigil.datasets.walk import Listing, walk_tree
 from datasigil.datasets.workers import cores
 from datasigil.errors import DatasigilError
 from datasigil.record import dataclass
@@ -47,19 +50,17 @@ def check_files(
     """
     plan = _Plan.of(manifest, digest)
     builder = FindingBuilder()
+    table = EntryTable.of(manifest.entries, manifest.digests)
     with open_tree(Path(root)) as tree:
-        entries = match_listing(list_tree(tree, manifest.ignored), manifest, builder, partial=partial)
+        here = match_tree(tree, manifest, builder, partial=partial)
         run = HashingRun(
-            tree,
-            [entry.path for entry in entries],
-            [entry.size for entry in entries],
-            workers=workers or cores(),
-            progress=progress,
+            tree, select(table.paths, here), select(table.sizes, here), workers=workers or cores(), progress=progress
         )
+        small = select(here, run.small)
         for batch in run.batches(plan.small):
-            _compare_batch(batch, [entries[run.small[at]] for at in range(batch.start, batch.stop)], builder, tree)
+            _compare_batch(batch, Selection(table, small[batch.start : batch.stop]), builder, tree)
         for index, result in run.large(plan.large, plan.chunked):
-            compare_file(entries[index], result, plan.large_labels, builder)
+            compare_file(table[here[index]], result, plan.large_labels, builder)
     if partial and not builder.files and not builder.failure_counts:
         builder.failed(failure("FILE_MISSING", ".", "none of the manifest's files is in this folder"))
     return builder.finish("part" if partial else "all files", manifest.ignored)
@@ -95,31 +96,83 @@ class _Plan:
         return (*self.large, f"{self.chunked}-chunks") if self.chunked else self.large
 
 
+def match_tree(tree: Tree, manifest: Manifest, builder: FindingBuilder, *, partial: bool = False) -> Sequence[int]:
+    """Walk a folder beside its manifest; return the indexes of the entries that are there, and enter the failures.
+
+    Both stand in one order, so that neither is held in memory a second time.
+    """
+    failures: list[FileFailure] = []
+    return match_runs(walk_tree(tree, manifest.ignored, failures), failures, manifest, builder, partial=partial)
+
+
+def match_runs(
+    runs: Iterable[list[str]],
+    failures: list[FileFailure],
+    manifest: Manifest,
+    builder: FindingBuilder,
+    *,
+    partial: bool = False,
+) -> Sequence[int]:
+    """Match runs of paths, all of them in order, as `match_tree`; `failures` are those of whoever lists the runs."""
+    table = EntryTable.of(manifest.entries, manifest.digests)
+    found = _Merge(table.paths)
+    for run in runs:
+        found.take(run)
+    for one in (*failures, *_unlisted(found.unlisted, table.paths)):
+        builder.failed(one)
+    explained = {one.path for one in failures}
+    for index in found.missing():
+        if partial:
+            builder.missing += 1
+        elif not _is_below(table.paths[index], explained):
+            expected = f"{table.sizes[index]} bytes"
+            why = failure("FILE_MISSING", table.paths[index], "it is not there", expected=expected, found="no file")
+            builder.failed(why)
+    return found.here()
+
+
+class _Merge:
+    """Two sorted lists of paths side by side: the manifest's, and what is listed run by run."""
+
+    def __init__(self, paths: PathColumn) -> None:
+        self._paths = paths
+        self._at = 0
+        self._present = bytearray(len(paths))
+        self.unlisted: list[str] = []
+
+    def take(self, run: list[str]) -> None:
+        at, stop = self._at, self._at + len(run)
+        if self._paths[at:stop] == run:
+            self._present[at:stop] = b"\1" * len(run)
+            self._at = stop
+            return
+        for path in run:
+            self._one(path)
+
+    def _one(self, path: str) -> None:
+        if self._at < len(self._paths) and self._paths[self._at] < path:
+            self._at = bisect_left(self._paths, path, self._at)
+        if self._at < len(self._paths) and self._paths[self._at] == path:
+            self._present[self._at] = 1
+            self._at += 1
+        else:
+            self.unlisted.append(path)
+
+    def missing(self) -> Iterator[int]:
+        return (index for index, here in enumerate(self._present) if not here)
+
+    def here(self) -> Sequence[int]:
+        if all(self._present):
+            return range(len(self._present))
+        return array("L", (index for index, here in enumerate(self._present) if here))
+
+
 def match_listing(
     listing: Listing, manifest: Manifest, builder: FindingBuilder, *, partial: bool = False
 ) -> list[ManifestEntry]:
     """Sort what was listed into entries to hash and failures; return the former in the manifest's order."""
-    by_path = {entry.path: index for index, entry in enumerate(manifest.entries)}
-    present = bytearray(len(manifest.entries))
-    unlisted: list[str] = []
-    for path in listing.files:
-        index = by_path.get(path)
-        if index is None:
-            unlisted.append(path)
-        else:
-            present[index] = 1
-    for found in (*listing.failures, *_unlisted(unlisted, manifest)):
-        builder.failed(found)
-    explained = {one.path for one in listing.failures}
-    for index, entry in enumerate(manifest.entries):
-        if present[index]:
-            continue
-        if partial:
-            builder.missing += 1
-        elif not _is_below(entry.path, explained):
-            expected = f"{entry.size} bytes"
-            builder.failed(failure("FILE_MISSING", entry.path, "it is not there", expected=expected, found="no file"))
-    return [entry for entry, here in zip(manifest.entries, present, strict=True) if here]
+    here = match_runs([sorted(listing.files)], listing.failures, manifest, builder, partial=partial)
+    return [manifest.entries[index] for index in here]
 
 
 def _is_below(path: str, explained: set[str]) -> bool:
@@ -131,11 +184,17 @@ def _is_below(path: str, explained: set[str]) -> bool:
     return "." in explained
 
 
-def _unlisted(paths: Sequence[str], manifest: Manifest) -> Iterator[FileFailure]:
-    spellings = {fold(entry.path): entry.path for entry in manifest.entries} if paths else {}
+def _unlisted(paths: Sequence[str], listed: Iterable[str]) -> Iterator[FileFailure]:
+    if not paths:
+        return
+    spellings = dict.fromkeys(map(fold, paths), "")
+    for path in listed:
+        key = fold(path)
+        if key in spellings:
+            spellings[key] = path
     for path in paths:
         problem = path_problem(path) or ("it is not in Unicode form NFC" if not_nfc(path) else "")
-        twin = "" if problem else spellings.get(fold(path), "")
+        twin = "" if problem else spellings[fold(path)]
         if problem:
             yield failure("PATH", path, f"no manifest can list this name: {problem}", found=display_path(path))
         elif twin:
@@ -151,10 +210,11 @@ def _unlisted(paths: Sequence[str], manifest: Manifest) -> Iterator[FileFailure]
             )
 
 
-def _compare_batch(batch: Batch, entries: Sequence[ManifestEntry], builder: FindingBuilder, tree: Tree) -> None:
+def _compare_batch(batch: Batch, entries: Selection[ManifestEntry], builder: FindingBuilder, tree: Tree) -> None:
     names = tuple(batch.digests)
     if not batch.failures and all(batch.digests[name] == _stated(entries, name) for name in names):
-        builder.matched(sum(entry.size for entry in entries), names, files=len(entries))
+        table, indexes = cast("EntryTable", entries.items), entries.indexes
+        builder.matched(sum(Selection(table.sizes, indexes)[:]), names, files=len(indexes))
         return
     for position, entry in enumerate(entries, batch.start):
         digests = {name: batch.digest(name, position) for name in names}
@@ -164,10 +224,11 @@ def _compare_batch(batch: Batch, entries: Sequence[ManifestEntry], builder: Find
         compare_file(entry, result, names, builder)
 
 
-def _stated(entries: Sequence[ManifestEntry], name: str) -> bytes:
-    if name == "sha256":
-        return bytes.fromhex("".join([entry.sha256 for entry in entries]))
-    return bytes.fromhex("".join([entry.blake3 or "" for entry in entries]))
+def _stated(entries: Selection[ManifestEntry], name: str) -> bytes:
+    table, indexes = cast("EntryTable", entries.items), entries.indexes
+    if indexes[-1] - indexes[0] == len(indexes) - 1:
+        return table.digest_run(name, indexes[0], indexes[-1] + 1)
+    return b"".join([table.digest_run(name, index, index + 1) for index in indexes])
 
 
 def _agreeing(entry: ManifestEntry, result: FileDigests | FileFailure) -> int:

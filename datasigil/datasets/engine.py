@@ -6,6 +6,7 @@ Here: who hashes what, in which order, and what a progress callback hears. Not h
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 
 from datasigil.datasets.chunked import LargeFile, LargeFilesRun, passes
@@ -13,6 +14,7 @@ from datasigil.datasets.finding import FileFailure, Progress
 from datasigil.datasets.hashing import FileDigests
 from datasigil.datasets.limits import CHUNKED_FILE_MIN_BYTES
 from datasigil.datasets.small import Batch, Job
+from datasigil.datasets.table import select
 from datasigil.datasets.tree import Tree
 from datasigil.datasets.walk import Signature
 from datasigil.datasets.workers import hash_batches
@@ -55,15 +57,18 @@ class HashingRun:
         self._workers = workers
         self._signatures = signatures
         self._meter = Meter(sum(sizes), progress)
-        self.small = [index for index, size in enumerate(sizes) if size < CHUNKED_FILE_MIN_BYTES]
+        self._large = [index for index, size in enumerate(sizes) if size >= CHUNKED_FILE_MIN_BYTES]
+        self.small: Sequence[int] = range(len(sizes))
+        if self._large:
+            self.small = array("L", (index for index, size in enumerate(sizes) if size < CHUNKED_FILE_MIN_BYTES))
 
     def batches(self, names: tuple[str, ...]) -> Iterator[Batch]:
         """Hash the small files; the positions in a batch count in `self.small`, which holds indexes into `paths`."""
         job = Job(
-            [self._paths[index] for index in self.small],
-            [self._sizes[index] for index in self.small],
+            select(self._paths, self.small),
+            select(self._sizes, self.small),
             names,
-            [self._signatures[index] for index in self.small] if self._signatures is not None else None,
+            select(self._signatures, self.small) if self._signatures is not None else None,
         )
         for batch in hash_batches(self._tree, job, self._workers):
             yield batch
@@ -72,9 +77,8 @@ class HashingRun:
     def large(self, names: tuple[str, ...], chunked: str) -> Iterator[tuple[int, FileDigests | FileFailure]]:
         """Hash the large files; yield each one's index and its digests or failure, as they are finished."""
         files = [
-            LargeFile(index, self._paths[index], size, names, chunked, self._signature(index))
-            for index, size in enumerate(self._sizes)
-            if size >= CHUNKED_FILE_MIN_BYTES
+            LargeFile(index, self._paths[index], self._sizes[index], names, chunked, self._signature(index))
+            for index in self._large
         ]
         if files:
             self._meter.passes = passes(files[0])

@@ -2,20 +2,44 @@
 
 Here: the shape of manifest v1 and its bytes under RFC 8785 (JCS), written directly because every manifest of 100,000
 files passes through here twice; `tests` hold it against the general `canonical.jcs`.
-Not here: reading a manifest (`manifest_parser`), claims about it (`manifest`), the disk (`files`).
+Not here: entries as columns (`table`), reading a manifest (`manifest_parser`), claims about it (`manifest`), the disk
+(`files`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
 from json.encoder import encode_basestring
 from struct import Struct
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from datasigil.datasets.limits import CHUNK_BYTES
 from datasigil.datasets.paths import EVIDENCE_FOLDER
+from datasigil.datasets.table import BLOCK, ChunkTree, EntryTable, ManifestEntry, entry_text
 from datasigil.merkle import leaf_hash, root_of
 from datasigil.record import dataclass
+
+__all__ = [
+    "BOTH_DIGESTS",
+    "CHUNK_LEAF",
+    "FILE_LEAF",
+    "FORMAT_VERSION",
+    "MANIFEST_TYPE",
+    "SHA256_ONLY",
+    "ChunkTree",
+    "Manifest",
+    "ManifestEntry",
+    "canonical_parts",
+    "chunk_count",
+    "chunk_leaf",
+    "chunk_tree",
+    "entry_bytes",
+    "entry_leaf",
+    "entry_value",
+    "frame",
+    "leaves",
+    "manifest_value",
+]
 
 FILE_LEAF: Final = b"datasigil/file/v1\0"
 CHUNK_LEAF: Final = b"datasigil/chunk/v1\0"
@@ -26,29 +50,14 @@ SHA256_ONLY: Final = ("sha256",)
 _CHUNK = Struct(">QI")
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkTree:
-    """The Merkle root over a file's 16 MiB chunks; `root` is lowercase hex."""
-
-    count: int
-    root: str
-
-
-class ManifestEntry(NamedTuple):
-    """One file: relative path, size in bytes, lowercase hex digests of the whole file, chunk tree from 32 MiB on."""
-
-    path: str
-    size: int
-    sha256: str
-    blake3: str | None = None
-    chunks: ChunkTree | None = None
-
-
 @dataclass(frozen=True)
 class Manifest:
-    """Every file of a dataset version, sorted by path (UTF-8 bytes); values only, already known to be well formed."""
+    """Every file of a dataset version, sorted by path (UTF-8 bytes); values only, already known to be well formed.
 
-    entries: tuple[ManifestEntry, ...]
+    `entries` is an `EntryTable` when it was read or made by this package; a tuple of entries serves as well.
+    """
+
+    entries: Sequence[ManifestEntry]
     digests: tuple[str, ...] = BOTH_DIGESTS
     ignored: tuple[str, ...] = (EVIDENCE_FOLDER,)
     chunk_size: int = CHUNK_BYTES
@@ -62,7 +71,8 @@ class Manifest:
     @cached_property
     def byte_size(self) -> int:
         """Sum of the sizes of all files, in bytes."""
-        return sum(entry.size for entry in self.entries)
+        entries = self.entries
+        return sum(entries.sizes) if isinstance(entries, EntryTable) else sum(entry.size for entry in entries)
 
     @cached_property
     def digest(self) -> str:
@@ -75,7 +85,7 @@ class Manifest:
     @cached_property
     def root(self) -> bytes:
         """RFC 9162 root over the file leaves, 32 bytes."""
-        return root_of([entry_leaf(entry) for entry in self.entries])
+        return root_of(leaves(self))
 
 
 def entry_bytes(entry: ManifestEntry) -> bytes:
@@ -84,11 +94,7 @@ def entry_bytes(entry: ManifestEntry) -> bytes:
 
 
 def _entry_text(entry: ManifestEntry) -> str:
-    path, size, digest, other, chunks = entry
-    tree = f'"chunks":{{"count":{chunks.count},"root":"{chunks.root}"}},' if chunks else ""
-    second = f'"blake3":"{other}",' if other else ""
-    # encode_basestring escapes exactly what RFC 8785 section 3.2.2.2 escapes and leaves the rest as UTF-8.
-    return f'{{{second}{tree}"path":{encode_basestring(path)},"sha256":"{digest}","size":{size}}}'
+    return entry_text(*entry)
 
 
 def entry_value(entry: ManifestEntry) -> dict[str, Any]:
@@ -121,6 +127,22 @@ def entry_leaf(entry: ManifestEntry) -> bytes:
     return leaf_hash(FILE_LEAF + entry_bytes(entry))
 
 
+def leaves(manifest: Manifest) -> Iterator[bytes]:
+    """Yield the tree leaf of every file, in order; see `entry_leaf`."""
+    lead = b"\0" + FILE_LEAF  # RFC 9162 section 2.1.1: a leaf's hash begins with a zero byte
+    for texts in _text_blocks(manifest.entries):
+        for text in texts:
+            yield sha256(lead + text.encode("utf-8")).digest()
+
+
+def _text_blocks(entries: Sequence[ManifestEntry]) -> Iterator[list[str]]:
+    for start in range(0, len(entries), BLOCK):
+        if isinstance(entries, EntryTable):
+            yield entries.texts(start, start + BLOCK)
+        else:
+            yield [_entry_text(entry) for entry in entries[start : start + BLOCK]]
+
+
 def chunk_leaf(index: int, length: int, digest: bytes) -> bytes:
     """Return the tree leaf of one chunk: index (u64), length (u32), both big endian, and the chunk's digest."""
     return leaf_hash(CHUNK_LEAF + _CHUNK.pack(index, length) + digest)
@@ -141,13 +163,20 @@ def chunk_count(size: int) -> int:
 
 def canonical_parts(manifest: Manifest) -> Iterator[bytes]:
     """Yield the RFC 8785 bytes of `manifest` in pieces, so that a large one need not stand in memory twice."""
+    head, tail = frame(manifest)
+    yield head
+    lead = ""
+    for texts in _text_blocks(manifest.entries):
+        yield (lead + ",".join(texts)).encode("utf-8")
+        lead = ","
+    yield tail
+
+
+def frame(manifest: Manifest) -> tuple[bytes, bytes]:
+    """Return what stands before the first entry and after the last one in the RFC 8785 bytes of `manifest`."""
     names = ",".join(f'"{name}"' for name in manifest.digests)
-    yield f'{{"chunkSize":{manifest.chunk_size},"digests":[{names}],"entries":['.encode()
-    step = 4096
-    for start in range(0, len(manifest.entries), step):
-        lead = "," if start else ""
-        yield (lead + ",".join(map(_entry_text, manifest.entries[start : start + step]))).encode("utf-8")
+    head = f'{{"chunkSize":{manifest.chunk_size},"digests":[{names}],"entries":['
     ignored = ",".join(encode_basestring(path) for path in manifest.ignored)
     count = "" if manifest.record_count is None else f'"recordCount":{manifest.record_count},'
     tail = f'],"formatVersion":{FORMAT_VERSION},"ignored":[{ignored}],{count}"type":"{MANIFEST_TYPE}"}}'
-    yield tail.encode("utf-8")
+    return head.encode(), tail.encode("utf-8")

@@ -10,8 +10,8 @@ parser (`encoding.parse_json`), which explains what is wrong; that path never ac
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any
+from io import BytesIO
+from typing import Any, BinaryIO, Final
 
 from datasigil.datasets.entry import (
     BOTH_DIGESTS,
@@ -21,8 +21,8 @@ from datasigil.datasets.entry import (
     ChunkTree,
     Manifest,
     ManifestEntry,
-    canonical_parts,
     chunk_count,
+    frame,
 )
 from datasigil.datasets.limits import (
     CHUNK_BYTES,
@@ -35,6 +35,7 @@ from datasigil.datasets.limits import (
     PATH_BYTES_MAX,
 )
 from datasigil.datasets.paths import EVIDENCE_FOLDER, check_ignored, check_paths, is_ignored
+from datasigil.datasets.table import EntryTable
 from datasigil.encoding import JsonValue, hex_digest, parse_json, pointer_token
 from datasigil.errors import MalformedError
 
@@ -45,6 +46,10 @@ _ENTRY = re.compile(
     rb'"path":("[^"\\]*+(?:\\.[^"\\]*+)*+"),"sha256":"([0-9a-f]{64})","size":([0-9]{1,16})\}',
     re.DOTALL,
 )
+_WINDOW_BYTES: Final = 1 << 20
+_ENTRY_BYTES_MAX = 8 * PATH_BYTES_MAX + 1024  # every character of the path escaped, and room for the rest
+ManifestSource = bytes | BinaryIO
+"""A manifest's bytes, or a stream of them that can be read again from its start."""
 _TAIL_BYTES_MAX = IGNORED_MAX * (PATH_BYTES_MAX + 3) + 1024
 _MEMBERS = {"type", "formatVersion", "digests", "chunkSize", "ignored", "entries"}
 _MEMBERS_OPTIONAL = {"recordCount"}
@@ -53,26 +58,37 @@ _ENTRY_OPTIONAL = {"blake3", "chunks"}
 _ENTRY_MARK = b'"sha256":"'  # once in every entry, and never inside a path, where '"' is escaped
 
 
-def parse_manifest(data: bytes) -> Manifest:
-    """Parse a manifest's bytes: at most 1 GiB, 5,000,000 entries, RFC 8785 form only.
+def parse_manifest(data: ManifestSource) -> Manifest:
+    """Parse a manifest's bytes, or those of a binary stream from its start: at most 1 GiB, 5,000,000 entries, RFC 8785 form only.
+
+    A stream is read in pieces of 1 MiB and never stands in memory whole.
 
     Raises: MalformedError LIMIT, PATH, DUP_PATH, COLLISION, MANIFEST_FORM, MANIFEST_VERSION, DIGEST, or a code of
-    `encoding.parse_json`. Does not check any digest against files.
+    `encoding.parse_json`; OSError of the stream. Does not check any digest against files.
     """
-    if len(data) > MANIFEST_BYTES_MAX:
+    if isinstance(data, bytes):
+        _check_size(len(data))
+        _check_entry_count(data.count(_ENTRY_MARK))
+        stream: BinaryIO = BytesIO(data)
+    else:
+        stream = data
+        stream.seek(0)
+    manifest = _CanonicalReader(stream).read()
+    if manifest is None:
+        raise _explain(stream)
+    check_manifest(manifest)
+    return manifest
+
+
+def _check_size(count: int) -> None:
+    if count > MANIFEST_BYTES_MAX:
         raise MalformedError(
             "LIMIT",
             "the manifest is too large",
             expected=f"at most {MANIFEST_BYTES_MAX} bytes",
-            found=f"{len(data)} bytes",
+            found=f"{count} bytes",
             next_action="split the dataset",
         )
-    _check_entry_count(data.count(_ENTRY_MARK))
-    manifest = _read_canonical(data)
-    if manifest is None:
-        raise _explain(data)
-    check_manifest(manifest)
-    return manifest
 
 
 def read_manifest(value: JsonValue) -> Manifest:
@@ -97,15 +113,18 @@ def check_manifest(manifest: Manifest) -> None:
         raise _form("unknown chunk size", "/chunkSize", str(CHUNK_BYTES), str(manifest.chunk_size))
     check_choices(manifest.digests, manifest.ignored)
     _check_entries(manifest)
-    paths = [entry.path for entry in manifest.entries]
+    entries = manifest.entries
+    paths = entries.paths if isinstance(entries, EntryTable) else [entry.path for entry in entries]
     check_paths(paths)
+    ignored = manifest.ignored
+    before = ""
     # Python compares strings by code point, which is the order of their UTF-8 bytes.
-    if paths != sorted(paths):
-        index = next(index for index, (one, two) in enumerate(pairwise(paths)) if one > two)
-        raise _form("entries are not sorted", f"/entries/{index + 1}/path", "entries sorted by UTF-8 bytes of the path")
     for index, path in enumerate(paths):
-        if is_ignored(path, manifest.ignored):
+        if before > path:
+            raise _form("entries are not sorted", f"/entries/{index}/path", "entries sorted by UTF-8 bytes of the path")
+        if is_ignored(path, ignored):
             raise _form("an entry is also ignored", f"/entries/{index}/path", "each path listed or ignored, not both")
+        before = path
 
 
 def _check_entry_count(count: int) -> None:
@@ -138,15 +157,21 @@ def check_choices(digests: tuple[str, ...], ignored: Sequence[str]) -> None:
 
 def _check_entries(manifest: Manifest) -> None:
     both = manifest.digests == BOTH_DIGESTS
-    total = 0
-    for index, entry in enumerate(manifest.entries):
-        total += entry.size
+    table = manifest.entries if isinstance(manifest.entries, EntryTable) else None
+    if table is not None and (table.blake3 is not None) is both and not table.chunks:
+        large = [index for index, size in enumerate(table.sizes) if size >= CHUNKED_FILE_MIN_BYTES][:1]
+    else:
+        large = range(len(manifest.entries))  # type: ignore[assignment]  # indexes either way
+    for index in large:
+        entry = manifest.entries[index]
         if (entry.blake3 is not None) is not both:
             raise _form("the digests differ from those announced", f"/entries/{index}", ", ".join(manifest.digests))
         if entry.size >= CHUNKED_FILE_MIN_BYTES or entry.chunks is not None:
             check_chunk_tree(entry, f"/entries/{index}")
-    if total > FILE_BYTES_MAX:
-        raise MalformedError("LIMIT", "the files are too large together", place="/entries", found=f"{total} bytes")
+    if manifest.byte_size > FILE_BYTES_MAX:
+        raise MalformedError(
+            "LIMIT", "the files are too large together", place="/entries", found=f"{manifest.byte_size} bytes"
+        )
     if manifest.record_count is not None and not 0 <= manifest.record_count <= FILE_BYTES_MAX:
         raise _form("the record count is out of range", "/recordCount", "an integer within 2^53-1")
 
@@ -165,51 +190,102 @@ def check_chunk_tree(entry: ManifestEntry, place: str) -> None:
 # The common case: bytes in canonical form ----------------------------------------------------------------------------
 
 
-def _read_canonical(data: bytes) -> Manifest | None:
-    """Return the manifest whose canonical bytes `data` is, or None when there is no such manifest."""
-    head = _HEAD.match(data)
-    if head is None:
-        return None
-    end = head.end()
-    entries: list[ManifestEntry] = []
-    try:
-        for match in _ENTRY.finditer(data, end):
-            entries.append(_entry_of(*match.groups()))
-            end = match.end()
-        if len(data) - end > _TAIL_BYTES_MAX:
+class _CanonicalReader:
+    """Reads a manifest piece by piece; whatever is not in the one canonical form makes `read` return None."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._window = b""
+        self._at = 0  # what of the window has been read
+        self._total = 0
+
+    def read(self) -> Manifest | None:
+        """Return the manifest whose canonical bytes the stream holds, or None when there is no such manifest."""
+        self._fill()
+        head = _HEAD.match(self._window)
+        if head is None:
             return None
-        rest = parse_json(b"{" + data[end + 2 :], max_bytes=_TAIL_BYTES_MAX)
-        rest |= parse_json(data[: head.end()] + b"]}")
-        manifest = _from_members(rest, tuple(entries))
-    except (UnicodeDecodeError, MalformedError):
+        table = EntryTable(blake3=b'"blake3"' in head.group(2))
+        self._at = head.end()
+        try:
+            if not self._entries(table):
+                return None
+            while self._fill():
+                if len(self._window) - self._at > _TAIL_BYTES_MAX:
+                    return None
+            tail = self._window[self._at :]
+            rest = parse_json(b"{" + tail[2:], max_bytes=_TAIL_BYTES_MAX)
+            rest |= parse_json(head.group() + b"]}")
+            manifest = _from_members(rest, table)
+        except (UnicodeDecodeError, MalformedError) as error:
+            if isinstance(error, MalformedError) and error.code == "LIMIT":
+                raise
+            return None
+        if ("blake3" in manifest.digests) is (table.blake3 is not None) and frame(manifest) == (head.group(), tail):
+            return manifest
         return None
-    return manifest if _same_bytes(manifest, data) else None
+
+    def _entries(self, table: EntryTable) -> bool:
+        """Read every entry into `table`; False when one is not written as `datasigil` writes it."""
+        lead = b""
+        while True:
+            matches = list(_ENTRY.finditer(self._window, self._at))
+            if not matches:
+                if len(self._window) - self._at < _ENTRY_BYTES_MAX and self._fill():
+                    continue
+                return bool(len(table)) or self._window.startswith(b"]", self._at)
+            start = len(table)
+            if not _add(table, [match.groups() for match in matches]):
+                return False
+            text = lead + ",".join(table.texts(start, len(table))).encode("utf-8")
+            end = matches[-1].end()
+            if self._window[self._at : end] != text:
+                return False
+            self._at, lead = end, b","
+            _check_entry_count(len(table))
+            self._fill()
+
+    def _fill(self) -> int:
+        """Let go of what was read and read on; return how many bytes came."""
+        more = self._stream.read(_WINDOW_BYTES)
+        self._window = self._window[self._at :] + more
+        self._at = 0
+        self._total += len(more)
+        _check_size(self._total)
+        return len(more)
 
 
-def _entry_of(
-    blake3: bytes | None, count: bytes | None, root: bytes | None, path: bytes, sha256: bytes, size: bytes
-) -> ManifestEntry:
-    return ManifestEntry(
-        parse_json(path, max_bytes=len(path)) if b"\\" in path else path[1:-1].decode("utf-8"),
-        int(size),
-        sha256.decode("ascii"),
-        blake3.decode("ascii") if blake3 else None,
-        ChunkTree(int(count), root.decode("ascii")) if count and root else None,
+def _add(table: EntryTable, groups: Sequence[tuple[bytes | None, ...]]) -> bool:
+    both = table.blake3 is not None
+    if any((blake3 is not None) is not both for blake3, *_ in groups):
+        return False
+    paths = [
+        parse_json(path, max_bytes=len(path)) if b"\\" in path else path[1:-1].decode("utf-8")
+        for *_, path, _, _ in groups
+        if path
+    ]
+    if any("\0" in path for path in paths):
+        return False
+    trees = [
+        (at, ChunkTree(int(count), root.decode("ascii")))
+        for at, (_, count, root, *_) in enumerate(groups)
+        if count and root
+    ]
+    table.add_hex(
+        paths,
+        [int(size) for *_, size in groups if size],
+        b"".join(digest for *_, digest, _ in groups if digest).decode("ascii"),
+        b"".join(blake3 for blake3, *_ in groups if blake3).decode("ascii"),
+        trees,
     )
+    return True
 
 
-def _same_bytes(manifest: Manifest, data: bytes) -> bool:
-    view, start = memoryview(data), 0
-    for part in canonical_parts(manifest):
-        if view[start : start + len(part)] != part:
-            return False
-        start += len(part)
-    return start == len(data)
-
-
-def _explain(data: bytes) -> MalformedError:
+def _explain(stream: BinaryIO) -> MalformedError:
     """Return (or raise) the reason why bytes that are not canonical are refused."""
     expected = "the RFC 8785 bytes that 'datasigil manifest' writes"
+    stream.seek(0)
+    data = stream.read(MANIFEST_EXPLAINED_BYTES_MAX + 1)
     if len(data) <= MANIFEST_EXPLAINED_BYTES_MAX:
         check_manifest(_from_value(parse_json(data, max_bytes=MANIFEST_BYTES_MAX)))
     return _form("the text is not in canonical form", "", expected)
@@ -225,7 +301,7 @@ def _from_value(value: JsonValue) -> Manifest:
     return _from_members(members, tuple(read_entry(entry, f"/entries/{index}") for index, entry in enumerate(entries)))
 
 
-def _from_members(members: dict[str, Any], entries: tuple[ManifestEntry, ...]) -> Manifest:
+def _from_members(members: dict[str, Any], entries: Sequence[ManifestEntry]) -> Manifest:
     if members.get("type") != MANIFEST_TYPE:
         raise _form("not a dataset manifest", "/type", MANIFEST_TYPE, str(members.get("type"))[:60])
     if type(members.get("formatVersion")) is not int or members["formatVersion"] != FORMAT_VERSION:

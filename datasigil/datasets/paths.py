@@ -6,15 +6,22 @@ Not here: opening anything. Control characters other than NUL are allowed in nam
 `display_path` is what makes them harmless in a report.
 """
 
+from __future__ import annotations
+
 import os
 import re
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress, islice
+from operator import eq
+from typing import Final
 from unicodedata import is_normalized, normalize
 
 from datasigil.datasets.limits import PATH_BYTES_MAX
 from datasigil.errors import MalformedError
 
 EVIDENCE_FOLDER = ".datasigil/"
+_BUCKETS: Final = 64  # sorted one by one, so that a million hashes never stand in memory as objects together
 
 # Most paths of most datasets: decided by one pass of C code. A colon, a leading dot or a character beyond ASCII goes
 # through the rules one by one.
@@ -101,30 +108,71 @@ def folder_of(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def check_paths(paths: Iterable[str], *, place: str = "/entries") -> None:
+def check_paths(paths: Sequence[str], *, place: str = "/entries") -> None:
     """Refuse a list of paths that breaks a rule alone or two of which collide; `place` points to the list, if it has one.
 
     Raises: MalformedError PATH, DUP_PATH or COLLISION. Collisions are named before normalisation: an NFC and an NFD
     spelling of one name are a collision. The order of the list is not checked.
     """
-    listed = list(paths)
-    for index, path in enumerate(listed):
+    for index, path in enumerate(paths):
         problem = path_problem(path)
         if problem:
             raise _path_error(path, problem, _place(place, index, path))
-    found = next(find_collisions(listed), None)
+    found = next(find_collisions(paths), None)
     if found is not None:
         _raise_collision(*found, place)
-    for index, path in enumerate(listed):
+    for index, path in enumerate(paths):
         if not_nfc(path):
             raise _path_error(path, "it is not in Unicode form NFC", _place(place, index, path))
 
 
-def find_collisions(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+def find_collisions(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield pairs of spellings that one file system or another cannot tell apart, folders and files alike.
 
-    The pair is (the later, the earlier); equal strings are yielded too: the caller names them duplicates.
+    The pair is (the later, the earlier); equal strings are yielded too: the caller names them duplicates. Names are
+    looked at by a hash of eight bytes first, so that a million of them take ten megabytes; only what shares one is
+    looked at in full.
     """
+    suspects = _shared_hashes(paths)
+    if suspects:
+        yield from _exact_collisions([path for path in paths if _is_suspect(path, suspects)])
+
+
+def _shared_hashes(paths: Iterable[str]) -> frozenset[int]:
+    """Return the hashes that two names share; a folder whose files do not stand together may be among them."""
+    buckets = [array("q") for _ in range(_BUCKETS)]
+    last_folder = ""
+    for path in paths:
+        folder = folder_of(path)
+        if folder != last_folder:
+            _hash_new_folders(folder, last_folder, buckets)
+            last_folder = folder
+        key = hash(fold(path))
+        buckets[key % _BUCKETS].append(key)
+    shared: set[int] = set()
+    for bucket in buckets:
+        keys = sorted(bucket)
+        shared.update(compress(keys, map(eq, keys, islice(keys, 1, None))))
+    return frozenset(shared)
+
+
+def _hash_new_folders(folder: str, last: str, buckets: Sequence[array[int]]) -> None:
+    """Count the folders of `folder` that are not `last` or folders of it."""
+    while folder and folder != last and not last.startswith(f"{folder}/"):
+        key = hash(fold(folder))
+        buckets[key % _BUCKETS].append(key)
+        folder = folder_of(folder)
+
+
+def _is_suspect(path: str, suspects: frozenset[int]) -> bool:
+    while path:
+        if hash(fold(path)) in suspects:
+            return True
+        path = folder_of(path)
+    return False
+
+
+def _exact_collisions(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
     folders: dict[str, str] = {"": ""}
     files: dict[str, str] = {}
     last_folder = ""

@@ -73,10 +73,16 @@ class BatchReader:
         self._functions: list[Callable[[memoryview], bytes]] = [digest_function(name) for name in job.names]
         self._probe = _NOWAIT
         self._ahead = 0
+        self._start = 0
+        self._paths: list[str] = []
+        self._sizes: list[int] = []
 
     def read(self, start: int, stop: int) -> Batch:
         """Hash the files from `start` to `stop`. Never raises for a file that cannot be read: that is a failure."""
-        outputs = [bytearray() for _ in self._job.names]
+        job = self._job
+        # The batch's own lists: an item of a column costs more than one of a list.
+        self._start, self._paths, self._sizes = start, list(job.paths[start:stop]), list(job.sizes[start:stop])
+        outputs = [bytearray() for _ in job.names]
         batch = Batch(start, stop, {})
         pairs = list(zip(self._functions, outputs, strict=True))
         self._ahead = 0
@@ -86,18 +92,17 @@ class BatchReader:
                 batch.failures[index] = found
                 for output in outputs:  # cut off what a failure half-way may have left
                     output[(index - start) * DIGEST_BYTES :] = _NO_DIGEST
-        batch.digests = {name: bytes(output) for name, output in zip(self._job.names, outputs, strict=True)}
+        batch.digests = {name: bytes(output) for name, output in zip(job.names, outputs, strict=True)}
         return batch
 
     def _hash(
         self, index: int, stop: int, pairs: list[tuple[Callable[[memoryview], bytes], bytearray]]
     ) -> FileFailure | None:
-        job = self._job
-        size = job.sizes[index]
+        path, size = self._paths[index - self._start], self._sizes[index - self._start]
         try:
-            descriptor = self._tree.open(job.paths[index])
+            descriptor = self._tree.open(path)
         except OSError as error:
-            return opening_failure(self._tree, job.paths[index], error)
+            return opening_failure(self._tree, path, error)
         try:
             count = self._read(descriptor, index, stop) if size < len(self._buffer) else -1
             if count != size or not size:
@@ -105,9 +110,9 @@ class BatchReader:
             data = self._buffer[:count]
             for function, output in pairs:
                 output.extend(function(data))
-            return self._changed(descriptor, index) if job.signatures else None
+            return self._changed(descriptor, index) if self._job.signatures is not None else None
         except OSError as error:
-            return opening_failure(self._tree, job.paths[index], error)
+            return opening_failure(self._tree, path, error)
         finally:
             os.close(descriptor)
 
@@ -116,7 +121,7 @@ class BatchReader:
     ) -> FileFailure | None:
         """Hash a file that is empty, larger than the buffer, or not of the size it should have."""
         job = self._job
-        path, size = job.paths[index], job.sizes[index]
+        path, size = self._paths[index - self._start], self._sizes[index - self._start]
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             return failure("SPECIAL_FILE", path, "it is no regular file", expected="a regular file")
@@ -125,7 +130,7 @@ class BatchReader:
             return wrong_size(path, size, found.st_size, changed=job.signatures is not None)
         for name, (_, output) in zip(job.names, pairs, strict=True):
             output.extend(result.digests[name])
-        return self._changed(descriptor, index) if job.signatures else None
+        return self._changed(descriptor, index) if job.signatures is not None else None
 
     def _changed(self, descriptor: int, index: int) -> FileFailure | None:
         signatures = self._job.signatures
@@ -156,7 +161,7 @@ class BatchReader:
         for coming in range(max(self._ahead, index + 1), until):
             # The reader opens the same path next, from this one's folder: a chain of open folders serves both.
             try:
-                descriptor = self._tree.open(self._job.paths[coming])
+                descriptor = self._tree.open(self._paths[coming - self._start])
             except OSError:
                 continue  # met again, and reported, when its turn comes
             try:

@@ -1,37 +1,79 @@
 """Listing what lies in a dataset's folder: names and kinds, nothing followed, nothing opened but folders.
 
-Here: `list_tree`. Not here: which of the files belong to the dataset (`files`), their bytes (`hashing`).
+Here: `walk_tree`, which goes through a folder in the order of a manifest and holds no more of it than one folder's names,
+and `list_tree`, which gathers it all. Not here: which of the files belong to the dataset (`files`), their bytes (`hashing`).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import NamedTuple
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, overload
 
 from datasigil.datasets.finding import FileFailure, failure
 from datasigil.datasets.limits import ENTRIES_MAX, PATH_BYTES_MAX
-from datasigil.datasets.tree import Tree, opening_failure
+from datasigil.datasets.tree import Kind, Tree, opening_failure
 from datasigil.errors import DatasigilError
 from datasigil.record import dataclass, field
 
 
 class Signature(NamedTuple):
-    """What of a file changes when its bytes do; permissions and times of access are not looked at."""
+    """What of a file changes when its bytes do; times of access are not looked at."""
 
     size: int
     modified_ns: int
+    changed_ns: int
     inode: int
 
     @classmethod
     def of(cls, found: os.stat_result) -> Signature:
         """Take the signature out of a stat result."""
-        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
+        return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+class SignatureTable(Sequence[Signature]):
+    """Signatures as columns: 32 bytes each."""
+
+    __slots__ = ("changed", "inodes", "modified", "sizes")
+
+    def __init__(self) -> None:
+        self.sizes = array("Q")
+        self.modified = array("q")
+        self.changed = array("q")
+        self.inodes = array("Q")
+
+    def append(self, one: os.stat_result) -> None:
+        """Add one file's."""
+        self.sizes.append(one.st_size)
+        self.modified.append(one.st_mtime_ns)
+        self.changed.append(one.st_ctime_ns)
+        self.inodes.append(one.st_ino)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    @overload
+    def __getitem__(self, index: int) -> Signature: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Signature]: ...
+    def __getitem__(self, index: int | slice) -> Signature | list[Signature]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(len(self))[index]]
+        return Signature(self.sizes[index], self.modified[index], self.changed[index], self.inodes[index])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SignatureTable) and all(
+            getattr(self, name) == getattr(other, name) for name in self.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # it can grow
 
 
 @dataclass(slots=True)
 class Listing:
-    """What a walk saw: regular files in no particular order, and what a dataset must not hold."""
+    """What a walk saw: regular files in the order of a manifest, and what a dataset must not hold."""
 
     files: list[str] = field(default_factory=list)
     failures: list[FileFailure] = field(default_factory=list)
@@ -45,28 +87,61 @@ def list_tree(tree: Tree, ignored: Sequence[str]) -> Listing:
     Raises: DatasigilError LIMIT when there are more files than a manifest can list.
     """
     listing = Listing()
-    skipped = frozenset(ignored)
-    pending = [""]
-    while pending:
-        folder = pending.pop()
-        prefix = f"{folder}/" if folder else ""
-        try:
-            names = tree.folder(folder).names()
-        except OSError as error:
-            listing.failures.append(opening_failure(tree, folder or ".", error))
-            continue
-        for name, kind in names:
-            path = prefix + name
-            if kind == "file":
-                if path not in skipped:
-                    listing.files.append(path)
-            elif kind == "folder":
-                if f"{path}/" not in skipped:
-                    pending.append(path)
-            else:
-                listing.failures.append(_refused(path, kind))
-        _check_bounds(listing, prefix)
+    for files in walk_tree(tree, ignored, listing.failures):
+        listing.files += files
     return listing
+
+
+def walk_tree(tree: Tree, ignored: Sequence[str], failures: list[FileFailure]) -> Iterator[list[str]]:
+    """Yield the paths that `list_tree` lists, some at a time, in the order of a manifest; failures go to `failures`.
+
+    While it runs, `tree` must not be used for anything else.
+
+    Raises: as `list_tree`.
+    """
+    skipped = frozenset(ignored)
+    count = 0
+    # What is still to be done, last first: a run of files, or a folder to enter.
+    pending: list[list[str] | str] = [""]
+    while pending:
+        doing = pending.pop()
+        if isinstance(doing, list):
+            count += len(doing)
+            yield doing
+            continue
+        try:
+            names = tree.folder(doing).names()
+        except OSError as error:
+            failures.append(opening_failure(tree, doing or ".", error))
+            continue
+        prefix = f"{doing}/" if doing else ""
+        pending += reversed(list(_in_order(prefix, names, skipped, failures)))
+        _check_bounds(count + len(names) + len(failures), prefix)
+
+
+def _in_order(
+    prefix: str, names: Sequence[tuple[str, Kind]], skipped: frozenset[str], failures: list[FileFailure]
+) -> Iterator[list[str] | str]:
+    """Yield a folder's files in runs, and between them its folders, as the bytes of their paths would stand."""
+    files = sorted([prefix + name for name, kind in names if kind == "file"])
+    if skipped:
+        files = [path for path in files if path not in skipped]
+    folders = []
+    for name, kind in names:
+        if kind == "folder":
+            if f"{prefix}{name}/" not in skipped:
+                folders.append(f"{prefix}{name}/")
+        elif kind != "file":
+            failures.append(_refused(prefix + name, kind))
+    start = 0
+    for folder in sorted(folders):
+        stop = bisect_left(files, folder, start)
+        if stop > start:
+            yield files[start:stop]
+        yield folder[:-1]
+        start = stop
+    if start < len(files):
+        yield files[start:] if start else files
 
 
 def _refused(path: str, kind: str) -> FileFailure:
@@ -83,8 +158,8 @@ def _refused(path: str, kind: str) -> FileFailure:
     )
 
 
-def _check_bounds(listing: Listing, prefix: str) -> None:
-    if len(listing.files) + len(listing.failures) > 2 * ENTRIES_MAX or len(prefix) > 4 * PATH_BYTES_MAX:
+def _check_bounds(count: int, prefix: str) -> None:
+    if count > 2 * ENTRIES_MAX or len(prefix) > 4 * PATH_BYTES_MAX:
         raise DatasigilError(
             "LIMIT",
             "the folder holds more files, or deeper ones, than a manifest can list",
@@ -93,12 +168,13 @@ def _check_bounds(listing: Listing, prefix: str) -> None:
         )
 
 
-def signatures(tree: Tree, paths: Sequence[str]) -> list[Signature | FileFailure]:
-    """Look at each file once, without opening it, and return its signature or why there is none."""
-    found: list[Signature | FileFailure] = []
+def signatures(tree: Tree, paths: Sequence[str], failures: list[FileFailure]) -> SignatureTable:
+    """Look at each file once, without opening it, and return the signatures; a file without one is a failure."""
+    found = SignatureTable()
+    look, add = tree.stat, found.append
     for path in paths:
         try:
-            found.append(Signature.of(tree.stat(path)))
+            add(look(path))
         except OSError as error:
-            found.append(opening_failure(tree, path, error))
+            failures.append(opening_failure(tree, path, error))
     return found

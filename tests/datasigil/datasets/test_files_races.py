@@ -37,11 +37,11 @@ def opened(monkeypatch):
 
 def between_listing_and_opening(monkeypatch, module, action):
     def listing_then_action(*arguments):
-        found = walk.list_tree(*arguments)
+        found = list(walk.walk_tree(*arguments))
         action()
         return found
 
-    monkeypatch.setattr(module, "list_tree", listing_then_action)
+    monkeypatch.setattr(module, "walk_tree", listing_then_action)
 
 
 def swap_for_link(place):

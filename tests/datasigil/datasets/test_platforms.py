@@ -49,12 +49,12 @@ def test_same_findings_without_openat(dataset, manifest, no_openat):
 @pytest.mark.parametrize("victim", ["README.md", "data", "data/deep"])
 def test_swap_for_a_link_is_refused_without_openat(dataset, manifest, monkeypatch, no_openat, victim):
     def list_then_swap(*arguments):
-        found = walk.list_tree(*arguments)
+        found = list(walk.walk_tree(*arguments))
         (dataset / victim).rename(dataset.parent / "outside")
         (dataset / victim).symlink_to(dataset.parent / "outside")
         return found
 
-    monkeypatch.setattr(checking, "list_tree", list_then_swap)
+    monkeypatch.setattr(checking, "walk_tree", list_then_swap)
     assert {code for code, _ in codes(check_files(dataset, manifest))} == {"SYMLINK"}
 
 
@@ -169,13 +169,13 @@ def test_reading_ahead_ignores_files_that_cannot_be_opened(many, monkeypatch, as
         return real(descriptor, buffers, offset)
 
     def list_then_swap(*arguments):
-        found = walk.list_tree(*arguments)
+        found = list(walk.walk_tree(*arguments))
         (many / "f300").unlink()
         (many / "f300").symlink_to("f301")
         return found
 
     monkeypatch.setattr(small.os, "preadv", cold)
-    monkeypatch.setattr(checking, "list_tree", list_then_swap)
+    monkeypatch.setattr(checking, "walk_tree", list_then_swap)
     assert codes(check_files(many, warm)) == {("SYMLINK", "f300")}
 
 
