@@ -470,6 +470,11 @@ def _hash_options(one: argparse.ArgumentParser) -> None:
         help="SHA-256 and BLAKE3, or SHA-256 only (default: both)",
     )
     one.add_argument(
+        "--rehash",
+        action="store_true",
+        help="read every file, also those that have not changed since they were hashed here",
+    )
+    one.add_argument(
         "--ignore", metavar="PATH", action="append", default=[],
         help="leave this path out; it is named in the credential; may be repeated",
     )  # fmt: skip

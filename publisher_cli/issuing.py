@@ -15,10 +15,11 @@ from datasigil.bundle import read_file, sidecar_path
 from datasigil.canonical import jcs, sha256_hex
 from datasigil.credentials.types import Credential, parse_credential
 from datasigil.datasets.building import build_manifest
-from datasigil.datasets.entry import BOTH_DIGESTS, SHA256_ONLY, Manifest
-from datasigil.datasets.manifest import ManifestClaim, manifest_bytes, oms_root
+from datasigil.datasets.cache import HashCache
+from datasigil.datasets.entry import BOTH_DIGESTS, SHA256_ONLY, Manifest, canonical_parts
+from datasigil.datasets.manifest import ManifestClaim, oms_root
 from datasigil.datasets.paths import EVIDENCE_FOLDER
-from datasigil.datasets.records import count_records
+from datasigil.datasets.records import count_each, record_key
 from datasigil.encoding import JsonObject
 from datasigil.errors import DatasigilError, MalformedError, ManifestMismatchError
 from datasigil.limits import MIB
@@ -28,6 +29,7 @@ from publisher_cli.comparing import compare, manifest_of
 from publisher_cli.description import beside, read_description
 from publisher_cli.keys import load_signer
 from publisher_cli.logins import find_login
+from publisher_cli.places import hash_cache_folder
 from publisher_cli.publishing import read_credential
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def manifest(given: Namespace, console: Console) -> int:
     folder = dataset_folder(given.folder)
     built = hash_folder(folder, given, console)
     if given.output:
-        write_durably(Path(given.output), manifest_bytes(built))
+        write_durably(Path(given.output), canonical_parts(built))
         console.say(f"wrote {given.output}")
     figures = {
         "type": "ManifestFigures",
@@ -192,17 +194,21 @@ def hash_folder(folder: Path, given: Namespace, console: Console, *, ignored: tu
     meter = console.meter("hashing")
     digests = SHA256_ONLY if given.digest == "sha256" else BOTH_DIGESTS
     skipped = (*given.ignore, *ignored, EVIDENCE_FOLDER)
+    memory = HashCache(hash_cache_folder(), folder, rehash=given.rehash)
     try:
-        built = build_manifest(folder, digests=digests, ignored=skipped, progress=meter)
-        count = count_records(folder, [entry.path for entry in built.entries])
+        built = build_manifest(folder, digests=digests, ignored=skipped, progress=meter, memory=memory)
+        counts = count_each(folder, built.entries, known=memory.record_counts())
+        memory.remember_records({record_key(one): counts[one.path] for one in built.entries if one.path in counts})
     finally:
         if meter is not None:
             meter.close()
-    if count is None:
+    if memory.note:
+        console.say(memory.note)
+    if not counts:
         return built
     from dataclasses import replace
 
-    return replace(built, record_count=count)
+    return replace(built, record_count=sum(counts.values()))
 
 
 def write_issued(
@@ -210,7 +216,7 @@ def write_issued(
 ) -> int:
     """Write a dataset's credential and its manifest beside it, and show them; the manifest first, so that none lacks its own."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(sidecar_path(output), manifest_bytes(built))
+    write_durably(sidecar_path(output), canonical_parts(built))
     write_durably(output, jcs(credential.document))
     records.remember_issue(credential.digest, folder, given.key or "")
     return _shown(credential, built, output, console)

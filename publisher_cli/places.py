@@ -1,6 +1,6 @@
 """Where `datasigil` keeps its files, and the only module of this command line that reads the environment.
 
-Here: configuration and state folders (XDG Base Directory), passphrases, the default registry, the development switch. Not here: what
+Here: configuration, state and cache folders (XDG Base Directory), passphrases, the default registry, the development switch. Not here: what
 the files hold (`keys`, `logins`, `records`).
 """
 
@@ -26,6 +26,11 @@ def config_folder() -> Path:
 def state_folder() -> Path:
     """Return the user's state folder of datasigil."""
     return _base("XDG_STATE_HOME", ".local/state") / "datasigil"
+
+
+def hash_cache_folder() -> Path:
+    """Return the folder in which this machine remembers what it hashed; losing it costs time and nothing else."""
+    return _base("XDG_CACHE_HOME", ".cache") / "datasigil" / "hashes"
 
 
 def make_folder(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from datasigil.bundle import DATASET_BUNDLE, parse_bundle, read_file, sidecar_path
 from datasigil.canonical import jcs
 from datasigil.errors import DatasigilError, MalformedError
-from datasigil.limits import BUNDLE_MAX_BYTES, MANIFEST_MAX_BYTES
+from datasigil.limits import BUNDLE_MAX_BYTES, MANIFEST_EMBED_MAX_BYTES, MANIFEST_MAX_BYTES
 from datasigil.record import dataclass
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datasigil.bundle import Bundle
     from datasigil.datasets.entry import Manifest
     from datasigil.datasets.finding import FilesFinding, Progress
+    from datasigil.datasets.manifest import ManifestSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +84,19 @@ def _read(path: Path, max_bytes: int) -> bytes:
         ) from None
 
 
-def manifest_beside(path: Path) -> bytes | None:
-    """Return the bytes of the manifest beside a bundle or credential, or None when there is none.
+def manifest_beside(path: Path) -> ManifestSource | None:
+    """Return the manifest beside a bundle or credential, or None when there is none; a large one as a file, not read.
 
     Raises:
         DatasigilError: UNREADABLE; MalformedError LIMIT.
     """
     sidecar = sidecar_path(path)
-    return _read(sidecar, MANIFEST_MAX_BYTES) if sidecar.is_file() else None
+    if not sidecar.is_file():
+        return None
+    from datasigil.datasets.manifest import ManifestFile
+
+    large = sidecar.stat().st_size > MANIFEST_EMBED_MAX_BYTES
+    return ManifestFile(sidecar) if large else _read(sidecar, MANIFEST_MAX_BYTES)
 
 
 @contextmanager
@@ -112,8 +118,8 @@ def claimed_manifest(bundle: Bundle) -> str:
     return digest if isinstance(digest, str) else ""
 
 
-def manifest_for(bundle: Bundle, evidence: Evidence) -> bytes | None:
-    """Return the manifest's bytes when the bundle embeds none: from beside it, or from the data's own `.datasigil/` folder.
+def manifest_for(bundle: Bundle, evidence: Evidence) -> ManifestSource | None:
+    """Return the manifest when the bundle embeds none: from beside it, or from the data's own `.datasigil/` folder.
 
     Only bytes with the claimed digest are returned from the data's folder; those beside the bundle are returned as they are.
     """
@@ -131,7 +137,14 @@ def manifest_for(bundle: Bundle, evidence: Evidence) -> bytes | None:
         ]
     except DatasigilError:
         return None  # what lies in the data's folder is a convenience and no evidence
-    return next((one for one in candidates if one is not None and hashlib.sha256(one).hexdigest() == claimed), None)
+    return next((one for one in candidates if one is not None and _digest(one) == claimed), None)
+
+
+def _digest(source: ManifestSource) -> str:
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    with open(source.path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from datasigil.bundle import Bundle, LogEvidence
 from datasigil.canonical import document_digest
+from datasigil.datasets.manifest import ManifestSource
 from datasigil.encoding import JsonObject, parse_json
 from datasigil.errors import DatasigilError, LogError, MalformedError, StatusError
 from datasigil.limits import CHECKPOINT_MAX_BYTES, STATUS_LIST_MAX_BYTES
@@ -84,7 +85,7 @@ def check_online(
     fetcher: Fetcher,
     state: ClientState | None = None,
     data: DataCheck | None = None,
-    manifest: bytes | None = None,
+    manifest: ManifestSource | None = None,
     **options: Any,
 ) -> Outcome:
     """Check with evidence of now: steps 1 to 5, then fetch, then the whole plan; `options` go to `verification.verify`.

@@ -6,19 +6,51 @@ a manifest. Not here: hashing (`engine`), the manifest's form (`entry`, `manifes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from datasigil.datasets.engine import HashingRun
 from datasigil.datasets.entry import BOTH_DIGESTS, Manifest
 from datasigil.datasets.finding import FileFailure, Progress, failure
 from datasigil.datasets.manifest_parser import check_choices, check_manifest
 from datasigil.datasets.paths import EVIDENCE_FOLDER, check_paths, display_path
-from datasigil.datasets.table import DIGEST_BYTES, EntryTable, PathColumn
+from datasigil.datasets.table import EntryTable, PathColumn, select
 from datasigil.datasets.tree import Tree, open_tree
-from datasigil.datasets.walk import SignatureTable, signatures, walk_tree
+from datasigil.datasets.walk import SignatureTable, walk_tree
 from datasigil.datasets.workers import cores
 from datasigil.errors import DatasigilError
+
+
+class Memory(Protocol):
+    """What earlier runs hashed; `cache.HashCache` is one. A verifier has none."""
+
+    def load(self, digests: Sequence[str], ignored: Sequence[str]) -> Recollection | None:
+        """Return the last run over this folder that was made with the same choices, or None."""
+
+    def store(self, manifest: Manifest, signatures: SignatureTable, started_ns: int) -> None:
+        """Remember a run that began at `started_ns`."""
+
+
+class Recollection(Protocol):
+    """One earlier run over the same folder."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest that came of it."""
+
+    @property
+    def table(self) -> EntryTable:
+        """That manifest's entries."""
+
+    def is_unchanged(self, paths: PathColumn, found: SignatureTable) -> bool:
+        """Tell whether nothing at all has changed since."""
+
+    def unchanged(self, paths: PathColumn, found: SignatureTable) -> Iterable[tuple[int, int]]:
+        """Return (index now, index then) of the files that are as they were, rising."""
 
 
 def build_manifest(
@@ -29,10 +61,12 @@ def build_manifest(
     record_count: int | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
+    memory: Memory | None = None,
 ) -> Manifest:
     """Walk `root` and hash every file into a manifest; the folder is listed again at the end and must not have changed.
 
-    `digests` is `("blake3", "sha256")` or `("sha256",)`; `.datasigil/` is always ignored.
+    `digests` is `("blake3", "sha256")` or `("sha256",)`; `.datasigil/` is always ignored. With `memory`, a file that is as it
+    was when it was hashed before is not read again, and a folder that is as it was is not listed again either.
 
     Raises: DatasigilError DATA_FOLDER, EMPTY_DATASET, SYMLINK, SPECIAL_FILE, UNREADABLE, FILE_CHANGED or WORKER_LOST;
     MalformedError PATH, COLLISION, LIMIT or MANIFEST_FORM for names or arguments a manifest cannot hold.
@@ -40,21 +74,44 @@ def build_manifest(
     names = tuple(sorted(set(digests)))
     skipped = tuple(sorted({*ignored, EVIDENCE_FOLDER}))
     check_choices(names, skipped)
+    started = time.time_ns()
+    before = memory.load(names, skipped) if memory is not None else None
     with open_tree(Path(root)) as tree:
-        paths = _listed(tree, skipped)
-        found = _signatures(tree, paths)
-        run = HashingRun(tree, paths, found.sizes, workers=workers or cores(), progress=progress, signatures=found)
-        table = _hash_entries(run, paths, found, names)
+        paths, found = _listed(tree, skipped)
+        if before is not None and before.is_unchanged(paths, found):
+            return _with_records(before.manifest, record_count)
+        check_paths(paths, place="")  # now, and not after hours of hashing
+        table = EntryTable.blank(paths, found.sizes, blake3="blake3" in names)
+        left = _take_over(before, table, paths, found) if before is not None else range(len(paths))
+        run = HashingRun(
+            tree,
+            select(paths, left),
+            select(found.sizes, left),
+            workers=workers or cores(),
+            progress=progress,
+            signatures=select(found, left),
+        )
+        _hash_entries(run, left, table, names)
         _refuse_changes(tree, skipped, paths, found)
-    manifest = Manifest(table, names, skipped, record_count=record_count)
-    check_manifest(manifest)
-    return manifest
+    manifest = Manifest(table, names, skipped)
+    check_manifest(manifest, paths_checked=True)
+    if memory is not None:
+        memory.store(manifest, found, started)
+    return _with_records(manifest, record_count)
 
 
-def _listed(tree: Tree, ignored: Sequence[str]) -> PathColumn:
-    paths = PathColumn()
+def _with_records(manifest: Manifest, count: int | None) -> Manifest:
+    if count is None:
+        return manifest
+    counted = replace(manifest, record_count=count)
+    check_manifest(counted, paths_checked=True)
+    return counted
+
+
+def _listed(tree: Tree, ignored: Sequence[str]) -> tuple[PathColumn, SignatureTable]:
+    paths, found = PathColumn(), SignatureTable()
     failures: list[FileFailure] = []
-    for run in walk_tree(tree, ignored, failures):
+    for run in walk_tree(tree, ignored, failures, found):
         try:
             paths.extend(run)
         except UnicodeEncodeError:
@@ -69,15 +126,18 @@ def _listed(tree: Tree, ignored: Sequence[str]) -> PathColumn:
             expected="at least one file that is not ignored",
             next_action="name the folder that holds the dataset's files",
         )
-    check_paths(paths, place="")  # now, and not after hours of hashing
-    return paths
+    return paths, found
 
 
-def _signatures(tree: Tree, paths: Sequence[str]) -> SignatureTable:
-    failures: list[FileFailure] = []
-    found = signatures(tree, paths, failures)
-    _raise_first(failures)
-    return found
+def _take_over(before: Recollection, table: EntryTable, paths: PathColumn, found: SignatureTable) -> Sequence[int]:
+    """Copy the digests of files that are as they were; return the indexes of the others."""
+    left, next_one = array("L"), 0
+    for now, then in before.unchanged(paths, found):
+        table.copy_digests(now, before.table, then)
+        left.extend(range(next_one, now))
+        next_one = now + 1
+    left.extend(range(next_one, len(paths)))
+    return left
 
 
 def _raise_first(failures: Sequence[FileFailure]) -> None:
@@ -103,59 +163,40 @@ _ADVICE = {
 }
 
 
-def _hash_entries(run: HashingRun, paths: PathColumn, found: SignatureTable, names: tuple[str, ...]) -> EntryTable:
-    table = EntryTable(blake3="blake3" in names)
-    table.paths, table.sizes = paths, found.sizes
-    columns = {name: bytearray(len(paths) * DIGEST_BYTES) for name in names}
-    table.sha256, table.blake3 = columns["sha256"], columns.get("blake3")
+def _hash_entries(run: HashingRun, left: Sequence[int], table: EntryTable, names: tuple[str, ...]) -> None:
+    """Hash what `run` holds and enter the digests; `left` says which entry each of its files is."""
+    small = select(left, run.small)
     failures: list[FileFailure] = []
     for batch in run.batches(names):
         failures += batch.failures.values()
         for name in names:
-            _place(columns[name], run.small[batch.start : batch.stop], batch.digests[name])
-    for index, result in run.large(names, names[0]):  # sorted: BLAKE3 chunks where the manifest has BLAKE3
+            table.place_digests(name, small[batch.start : batch.stop], batch.digests[name])
+    for number, result in run.large(names, names[0]):  # sorted: BLAKE3 chunks where the manifest has BLAKE3
         if isinstance(result, FileFailure):
             failures.append(result)
             continue
         for name in names:
-            _place(columns[name], (index,), result.digests[name])
+            table.place_digests(name, left[number : number + 1], result.digests[name])
         if result.chunks is not None:
-            table.chunks[index] = result.chunks
+            table.chunks[left[number]] = result.chunks
     _raise_first(failures)
-    return table
-
-
-def _place(column: bytearray, indexes: Sequence[int], digests: bytes) -> None:
-    """Put digests, 32 bytes each, where the files at `indexes`, which rise, have theirs."""
-    if indexes[-1] - indexes[0] == len(indexes) - 1:
-        column[indexes[0] * DIGEST_BYTES : (indexes[-1] + 1) * DIGEST_BYTES] = digests
-        return
-    for at, index in enumerate(indexes):
-        column[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES] = digests[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES]
 
 
 def _refuse_changes(tree: Tree, ignored: Sequence[str], paths: PathColumn, before: SignatureTable) -> None:
     """List the folder once more: a manifest describes one state, not a mixture of two."""
-    again = PathColumn()
     failures: list[FileFailure] = []
-    strange: list[str] = []
-    for run in walk_tree(tree, ignored, failures):
-        try:
-            again.extend(run)
-        except UnicodeEncodeError:
-            strange += run
+    at, differing, changed = 0, set[str](), list[str]()
+    after = SignatureTable()
+    for run in walk_tree(tree, ignored, failures, after):
+        some = slice(at, at + len(run))
+        if paths[some] != run:
+            differing.symmetric_difference_update(paths[some])
+            differing.symmetric_difference_update(run)
+        elif after != (expected := before.run(some)):
+            changed += [path for path, one, two in zip(run, expected, after, strict=True) if one != two]
+        at += len(run)
+        after.clear()
+    differing.symmetric_difference_update(paths[at:])
     _raise_first(failures)
-    if strange or again.text != paths.text:
-        differing = (set(again) | set(strange)) ^ set(paths)
-        _raise_first(
-            [failure("FILE_CHANGED", path, "it came or went while the folder was hashed") for path in differing]
-        )
-    after = _signatures(tree, paths)
-    if after != before:
-        _raise_first(
-            [
-                failure("FILE_CHANGED", path, "it changed while the folder was hashed")
-                for path, one, two in zip(paths, before, after, strict=True)
-                if one != two
-            ]
-        )
+    _raise_first([failure("FILE_CHANGED", path, "it came or went while the folder was hashed") for path in differing])
+    _raise_first([failure("FILE_CHANGED", path, "it changed while the folder was hashed") for path in changed])

@@ -11,8 +11,9 @@ from hashlib import sha256
 from typing import Any
 
 from datasigil.datasets.entry import ChunkTree, Manifest, ManifestEntry, canonical_parts, manifest_value
-from datasigil.datasets.manifest_parser import parse_manifest, read_manifest
+from datasigil.datasets.manifest_parser import ManifestFile, ManifestSource, parse_manifest, read_manifest
 from datasigil.datasets.paths import display_path
+from datasigil.datasets.table import EntryTable
 from datasigil.encoding import hex_digest
 from datasigil.errors import MalformedError, ManifestMismatchError
 from datasigil.record import dataclass
@@ -22,6 +23,8 @@ __all__ = [
     "Manifest",
     "ManifestClaim",
     "ManifestEntry",
+    "ManifestFile",
+    "ManifestSource",
     "manifest_bytes",
     "manifest_digest",
     "manifest_root",
@@ -180,4 +183,7 @@ def _shown(value: object) -> str:
 
 def oms_root(manifest: Manifest) -> str:
     """Return the OpenSSF Model Signing root: SHA-256 over the files' SHA-256 digests in path order; informational."""
-    return sha256(b"".join(bytes.fromhex(entry.sha256) for entry in manifest.entries)).hexdigest()
+    entries = manifest.entries
+    if isinstance(entries, EntryTable):
+        return sha256(entries.sha256).hexdigest()
+    return sha256(b"".join(bytes.fromhex(entry.sha256) for entry in entries)).hexdigest()

@@ -8,9 +8,12 @@ one pattern, written again, and the result must equal the input byte for byte. W
 parser (`encoding.parse_json`), which explains what is wrong; that path never accepts what the first refused.
 """
 
+import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from datasigil.datasets.entry import (
@@ -37,7 +40,7 @@ from datasigil.datasets.limits import (
 from datasigil.datasets.paths import EVIDENCE_FOLDER, check_ignored, check_paths, is_ignored
 from datasigil.datasets.table import EntryTable
 from datasigil.encoding import JsonValue, hex_digest, parse_json, pointer_token
-from datasigil.errors import MalformedError
+from datasigil.errors import DatasigilError, MalformedError
 
 _REMAKE = "make the manifest again with 'datasigil manifest'"
 _HEAD = re.compile(rb'\{"chunkSize":([0-9]{1,9}),"digests":\[((?:"[a-z0-9]{1,16}",?){1,8})\],"entries":\[')
@@ -48,8 +51,6 @@ _ENTRY = re.compile(
 )
 _WINDOW_BYTES: Final = 1 << 20
 _ENTRY_BYTES_MAX = 8 * PATH_BYTES_MAX + 1024  # every character of the path escaped, and room for the rest
-ManifestSource = bytes | BinaryIO
-"""A manifest's bytes, or a stream of them that can be read again from its start."""
 _TAIL_BYTES_MAX = IGNORED_MAX * (PATH_BYTES_MAX + 3) + 1024
 _MEMBERS = {"type", "formatVersion", "digests", "chunkSize", "ignored", "entries"}
 _MEMBERS_OPTIONAL = {"recordCount"}
@@ -58,21 +59,48 @@ _ENTRY_OPTIONAL = {"blake3", "chunks"}
 _ENTRY_MARK = b'"sha256":"'  # once in every entry, and never inside a path, where '"' is escaped
 
 
-def parse_manifest(data: ManifestSource) -> Manifest:
-    """Parse a manifest's bytes, or those of a binary stream from its start: at most 1 GiB, 5,000,000 entries, RFC 8785 form only.
+@dataclass(frozen=True, slots=True)
+class ManifestFile:
+    """A file that holds a manifest, not read yet: what takes 200 MB on the disk need not stand in memory."""
 
-    A stream is read in pieces of 1 MiB and never stands in memory whole.
+    path: Path
+
+
+ManifestSource = bytes | ManifestFile
+"""A manifest's bytes, or the file that holds them."""
+
+
+def parse_manifest(data: ManifestSource) -> Manifest:
+    """Parse a manifest's bytes, or a file of them: at most 1 GiB, 5,000,000 entries, RFC 8785 form only.
+
+    A file is read in pieces of 1 MiB and never stands in memory whole.
 
     Raises: MalformedError LIMIT, PATH, DUP_PATH, COLLISION, MANIFEST_FORM, MANIFEST_VERSION, DIGEST, or a code of
-    `encoding.parse_json`; OSError of the stream. Does not check any digest against files.
+    `encoding.parse_json`; DatasigilError UNREADABLE for a file. Does not check any digest against files.
     """
     if isinstance(data, bytes):
         _check_size(len(data))
         _check_entry_count(data.count(_ENTRY_MARK))
-        stream: BinaryIO = BytesIO(data)
-    else:
-        stream = data
-        stream.seek(0)
+        return _parse_stream(BytesIO(data))
+    try:
+        with open(data.path, "rb", opener=_open_without_waiting) as stream:
+            return _parse_stream(stream)
+    except OSError as error:
+        raise DatasigilError(
+            "UNREADABLE",
+            f"the manifest cannot be read: {error.strerror}",
+            place=str(data.path),
+            expected="a readable file",
+            next_action="check its permissions",
+        ) from None
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open for reading; a named pipe, whoever put it there, is not waited for."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+
+
+def _parse_stream(stream: BinaryIO) -> Manifest:
     manifest = _CanonicalReader(stream).read()
     if manifest is None:
         raise _explain(stream)
@@ -101,8 +129,10 @@ def read_manifest(value: JsonValue) -> Manifest:
     return manifest
 
 
-def check_manifest(manifest: Manifest) -> None:
+def check_manifest(manifest: Manifest, *, paths_checked: bool = False) -> None:
     """Refuse a manifest whose values break a rule of the format: bounds, chunk trees, order, paths, ignored paths.
+
+    `paths_checked` says that a sorted walk has been through `check_paths` already.
 
     Raises: MalformedError LIMIT, PATH, DUP_PATH, COLLISION or MANIFEST_FORM.
     """
@@ -113,6 +143,8 @@ def check_manifest(manifest: Manifest) -> None:
         raise _form("unknown chunk size", "/chunkSize", str(CHUNK_BYTES), str(manifest.chunk_size))
     check_choices(manifest.digests, manifest.ignored)
     _check_entries(manifest)
+    if paths_checked:
+        return
     entries = manifest.entries
     paths = entries.paths if isinstance(entries, EntryTable) else [entry.path for entry in entries]
     check_paths(paths)

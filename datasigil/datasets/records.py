@@ -8,10 +8,11 @@ Not here: whether a line is valid JSON, or a row has as many fields as the heade
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from datasigil.datasets.entry import ManifestEntry
 from datasigil.datasets.limits import FIELD_BYTES_MAX
 from datasigil.datasets.paths import display_path
 from datasigil.datasets.tree import Tree, open_tree
@@ -37,6 +38,27 @@ def count_records(root: Path, paths: Sequence[str]) -> int | None:
         return None
     with open_tree(root) as tree:
         return sum(_count_file(tree, path) for path in tables)
+
+
+def count_each(root: Path, entries: Iterable[ManifestEntry], *, known: Mapping[str, int]) -> dict[str, int]:
+    """Return the number of records of every table among `entries`, by path; empty when there is none.
+
+    `known` holds counts of an earlier run by `record_key`; these tables are not read again.
+
+    Raises: as `count_records`.
+    """
+    counts: dict[str, int] = {}
+    with open_tree(root) as tree:
+        for entry in entries:
+            if is_table(entry.path):
+                earlier = known.get(record_key(entry))
+                counts[entry.path] = _count_file(tree, entry.path) if earlier is None else earlier
+    return counts
+
+
+def record_key(entry: ManifestEntry) -> str:
+    """Return what a table's count depends on: its bytes, and the way in which its extension has them read."""
+    return f"{entry.sha256}.{entry.path.lower().rpartition('.')[2]}"
 
 
 def _count_file(tree: Tree, path: str) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from json.encoder import encode_basestring
 from typing import Final, NamedTuple, TypeVar, overload
 
@@ -52,13 +53,16 @@ class PathColumn(Sequence[str]):
         """Add paths. Raises: UnicodeEncodeError for one that is not UTF-8; nothing is added then."""
         if not paths:
             return
-        encoded = [path.encode("utf-8") for path in paths]
-        self.text += b"\0".join(encoded)
+        together = "\0".join(paths)
+        encoded = together.encode("utf-8")
+        ends = accumulate(
+            map(len, paths if together.isascii() else [path.encode("utf-8") for path in paths]),
+            lambda end, length: end + length + 1,
+            initial=self.ends.pop(),
+        )
+        self.ends.extend(ends)
+        self.text += encoded
         self.text += b"\0"
-        end = self.ends[-1]
-        for one in encoded:
-            end += len(one) + 1
-            self.ends.append(end)
 
     def __len__(self) -> int:
         return len(self.ends) - 1
@@ -109,6 +113,36 @@ class EntryTable(Sequence[ManifestEntry]):
             table.blake3 += bytes.fromhex("".join(entry.blake3 or "" for entry in listed))
         table.chunks = {index: entry.chunks for index, entry in enumerate(listed) if entry.chunks is not None}
         return table
+
+    @classmethod
+    def blank(cls, paths: PathColumn, sizes: array[int], *, blake3: bool) -> EntryTable:
+        """Return a table of files whose digests come later; until then they are zeros."""
+        table = cls(blake3=blake3)
+        table.paths, table.sizes = paths, sizes
+        table.sha256 = bytearray(len(paths) * DIGEST_BYTES)
+        table.blake3 = bytearray(len(paths) * DIGEST_BYTES) if blake3 else None
+        return table
+
+    def place_digests(self, name: str, indexes: Sequence[int], digests: bytes) -> None:
+        """Enter digests, 32 bytes each, for the files at `indexes`, which rise."""
+        column = self.sha256 if name == "sha256" else self.blake3
+        assert column is not None
+        if indexes[-1] - indexes[0] == len(indexes) - 1:
+            column[indexes[0] * DIGEST_BYTES : (indexes[-1] + 1) * DIGEST_BYTES] = digests
+            return
+        for at, index in enumerate(indexes):
+            column[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES] = digests[
+                at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES
+            ]
+
+    def copy_digests(self, index: int, other: EntryTable, there: int) -> None:
+        """Take over what `other` has for its file at `there`."""
+        to, start = slice(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES), there * DIGEST_BYTES
+        self.sha256[to] = other.sha256[start : start + DIGEST_BYTES]
+        if self.blake3 is not None and other.blake3 is not None:
+            self.blake3[to] = other.blake3[start : start + DIGEST_BYTES]
+        if there in other.chunks:
+            self.chunks[index] = other.chunks[there]
 
     def add_hex(
         self, paths: list[str], sizes: list[int], sha256: str, blake3: str, chunks: Iterable[tuple[int, ChunkTree]]

@@ -11,8 +11,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -20,7 +21,10 @@ from datasigil.datasets.finding import FileFailure, failure
 from datasigil.datasets.paths import display_path
 from datasigil.errors import DatasigilError
 
-Kind = Literal["file", "folder", "link", "special"]
+Kind = Literal["file", "folder", "link", "special", "gone"]
+Look = Callable[[list[os.stat_result]], None]
+"""Is handed what was seen of files, in the order in which they are listed."""
+_LOOKED_AT_ONCE: Final = 4096
 
 HAS_OPENAT: Final = (
     os.open in os.supports_dir_fd
@@ -39,8 +43,11 @@ _REPARSE_POINT: Final = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT: links and junctio
 class Folder(Protocol):
     """One open folder."""
 
-    def names(self) -> list[tuple[str, Kind]]:
-        """List what lies in the folder; the kind comes from the listing and may be out of date at once."""
+    def names(self, look: Look | None = None) -> list[tuple[str, Kind]]:
+        """List what lies in the folder; the kind comes from the listing and may be out of date at once.
+
+        With `look`, every file is looked at too; one that cannot be is listed as gone.
+        """
 
     def open(self, name: str) -> int:
         """Open a file for reading and return its descriptor; a link raises OSError ELOOP."""
@@ -61,10 +68,12 @@ class OpenFolder:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
 
-    def names(self) -> list[tuple[str, Kind]]:
+    def names(self, look: Look | None = None) -> list[tuple[str, Kind]]:
         """List names with their kinds; see `Folder`."""
         with os.scandir(self.descriptor) as found:
-            return [(entry.name, _kind(entry)) for entry in found]
+            if look is None:
+                return [(entry.name, _kind(entry)) for entry in found]
+            return _look_at(found, None, look)
 
     def open(self, name: str) -> int:
         """Open a file; see `Folder`."""
@@ -89,10 +98,12 @@ class NamedFolder:
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def names(self) -> list[tuple[str, Kind]]:
+    def names(self, look: Look | None = None) -> list[tuple[str, Kind]]:
         """List names with their kinds; see `Folder`."""
         with os.scandir(self.path) as found:
-            return [(entry.name, _kind(entry)) for entry in found]
+            if look is None:
+                return [(entry.name, _kind(entry)) for entry in found]
+            return _look_at(found, self, look)
 
     def open(self, name: str) -> int:
         """Open a file; see `Folder`."""
@@ -123,14 +134,51 @@ class NamedFolder:
         """Nothing is held."""
 
 
+_IS_WINDOWS: Final = os.name == "nt"
+
+
 def _kind(entry: os.DirEntry[str]) -> Kind:
-    if os.name == "nt" and getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0) & _REPARSE_POINT:
+    if _IS_WINDOWS and getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0) & _REPARSE_POINT:
         return "link"
     if entry.is_file(follow_symlinks=False):
         return "file"
     if entry.is_symlink():
         return "link"
     return "folder" if entry.is_dir(follow_symlinks=False) else "special"
+
+
+def _look_at(found: Iterator[os.DirEntry[str]], folder: NamedFolder | None, look: Look) -> list[tuple[str, Kind]]:
+    """List names with their kinds, and hand over what is seen of the files, some thousand at a time."""
+    listed: list[tuple[str, Kind]] = []
+    while some := list(islice(found, _LOOKED_AT_ONCE)):
+        files = [entry for entry in some if _kind(entry) == "file"]
+        if len(files) < len(some):
+            listed += [(entry.name, kind) for entry in some if (kind := _kind(entry)) != "file"]
+        try:
+            if folder is None:
+                seen = [entry.stat(follow_symlinks=False) for entry in files]
+            else:
+                # A listing of Windows knows neither inode nor time of change.
+                seen = [folder.stat(entry.name) for entry in files]
+        except OSError:
+            files, seen = _look_one_by_one(files, folder, listed)
+        look(seen)
+        listed += [(entry.name, "file") for entry in files]
+    return listed
+
+
+def _look_one_by_one(
+    files: list[os.DirEntry[str]], folder: NamedFolder | None, listed: list[tuple[str, Kind]]
+) -> tuple[list[os.DirEntry[str]], list[os.stat_result]]:
+    """Return the files that are still there, and what is seen of them; the others are listed as gone."""
+    here, seen = [], []
+    for entry in files:
+        try:
+            seen.append(entry.stat(follow_symlinks=False) if folder is None else folder.stat(entry.name))
+            here.append(entry)
+        except OSError:
+            listed.append((entry.name, "gone"))
+    return here, seen
 
 
 class Tree:

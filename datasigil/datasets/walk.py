@@ -44,12 +44,30 @@ class SignatureTable(Sequence[Signature]):
         self.changed = array("q")
         self.inodes = array("Q")
 
-    def append(self, one: os.stat_result) -> None:
-        """Add one file's."""
-        self.sizes.append(one.st_size)
-        self.modified.append(one.st_mtime_ns)
-        self.changed.append(one.st_ctime_ns)
-        self.inodes.append(one.st_ino)
+    def add(self, looked: Sequence[os.stat_result]) -> None:
+        """Add what was seen of some files."""
+        self.sizes.extend([one.st_size for one in looked])
+        self.modified.extend([one.st_mtime_ns for one in looked])
+        self.changed.extend([one.st_ctime_ns for one in looked])
+        self.inodes.extend([one.st_ino for one in looked])
+
+    def extend(self, others: SignatureTable, order: Sequence[int]) -> None:
+        """Add those of `others` that `order` names."""
+        for name in self.__slots__:
+            column = getattr(others, name)
+            getattr(self, name).extend(map(column.__getitem__, order))
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        for name in self.__slots__:
+            del getattr(self, name)[:]
+
+    def run(self, some: slice) -> SignatureTable:
+        """Return a copy of some of them."""
+        table = SignatureTable()
+        for name in self.__slots__:
+            setattr(table, name, getattr(self, name)[some])
+        return table
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -92,39 +110,60 @@ def list_tree(tree: Tree, ignored: Sequence[str]) -> Listing:
     return listing
 
 
-def walk_tree(tree: Tree, ignored: Sequence[str], failures: list[FileFailure]) -> Iterator[list[str]]:
+def walk_tree(
+    tree: Tree, ignored: Sequence[str], failures: list[FileFailure], signatures: SignatureTable | None = None
+) -> Iterator[list[str]]:
     """Yield the paths that `list_tree` lists, some at a time, in the order of a manifest; failures go to `failures`.
 
+    With `signatures`, each file is looked at as well, without opening it: they are added before its path is yielded.
     While it runs, `tree` must not be used for anything else.
 
     Raises: as `list_tree`.
     """
     skipped = frozenset(ignored)
     count = 0
-    # What is still to be done, last first: a run of files, or a folder to enter.
-    pending: list[list[str] | str] = [""]
+    # What is still to be done, last first: a run of files with their signatures, or a folder to enter.
+    pending: list[_Run | str] = [""]
     while pending:
         doing = pending.pop()
-        if isinstance(doing, list):
-            count += len(doing)
-            yield doing
+        if isinstance(doing, _Run):
+            count += len(doing.paths)
+            if signatures is not None:
+                signatures.extend(doing.signatures, doing.order)
+            yield doing.paths
             continue
+        prefix = f"{doing}/" if doing else ""
+        looked = SignatureTable()
         try:
-            names = tree.folder(doing).names()
+            names = tree.folder(doing).names(None if signatures is None else looked.add)
         except OSError as error:
             failures.append(opening_failure(tree, doing or ".", error))
             continue
-        prefix = f"{doing}/" if doing else ""
-        pending += reversed(list(_in_order(prefix, names, skipped, failures)))
+        pending += reversed(list(_in_order(prefix, names, skipped, failures, looked)))
         _check_bounds(count + len(names) + len(failures), prefix)
 
 
+class _Run(NamedTuple):
+    """Files that stand together, and where each one's signature is among those of its folder."""
+
+    paths: list[str]
+    signatures: SignatureTable
+    order: Sequence[int]
+
+
 def _in_order(
-    prefix: str, names: Sequence[tuple[str, Kind]], skipped: frozenset[str], failures: list[FileFailure]
-) -> Iterator[list[str] | str]:
+    prefix: str,
+    names: Sequence[tuple[str, Kind]],
+    skipped: frozenset[str],
+    failures: list[FileFailure],
+    looked: SignatureTable,
+) -> Iterator[_Run | str]:
     """Yield a folder's files in runs, and between them its folders, as the bytes of their paths would stand."""
-    files = sorted([prefix + name for name, kind in names if kind == "file"])
-    if skipped:
+    files = [prefix + name for name, kind in names if kind == "file"]
+    order: Sequence[int] = sorted(range(len(files)), key=files.__getitem__) if looked else ()
+    files.sort()
+    if skipped and any(path in skipped for path in files):
+        order = [at for at, path in zip(order, files, strict=False) if path not in skipped]
         files = [path for path in files if path not in skipped]
     folders = []
     for name, kind in names:
@@ -137,14 +176,16 @@ def _in_order(
     for folder in sorted(folders):
         stop = bisect_left(files, folder, start)
         if stop > start:
-            yield files[start:stop]
+            yield _Run(files[start:stop], looked, order[start:stop])
         yield folder[:-1]
         start = stop
     if start < len(files):
-        yield files[start:] if start else files
+        yield _Run(files[start:], looked, order[start:])
 
 
 def _refused(path: str, kind: str) -> FileFailure:
+    if kind == "gone":
+        return failure("FILE_CHANGED", path, "it was there when the folder was listed and is gone")
     if kind == "link":
         return failure(
             "SYMLINK", path, "it is a link, which a dataset must not hold", expected="a regular file", found="a link"
@@ -166,15 +207,3 @@ def _check_bounds(count: int, prefix: str) -> None:
             expected=f"at most {ENTRIES_MAX} files with paths of at most {PATH_BYTES_MAX} bytes",
             next_action="check that you named the dataset's own folder",
         )
-
-
-def signatures(tree: Tree, paths: Sequence[str], failures: list[FileFailure]) -> SignatureTable:
-    """Look at each file once, without opening it, and return the signatures; a file without one is a failure."""
-    found = SignatureTable()
-    look, add = tree.stat, found.append
-    for path in paths:
-        try:
-            add(look(path))
-        except OSError as error:
-            failures.append(opening_failure(tree, path, error))
-    return found

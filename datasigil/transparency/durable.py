@@ -10,11 +10,12 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
-def write_durably(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Replace `path` by `data` in one step that survives a power cut; the folder must exist.
+def write_durably(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o644) -> None:
+    """Replace `path` by `data`, whole or in pieces, in one step that survives a power cut; the folder must exist.
 
     Raises:
         OSError: when the disk is full or the folder cannot be written; the old file is then untouched.
@@ -24,7 +25,7 @@ def write_durably(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
+            stream.writelines((data,) if isinstance(data, bytes) else data)
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, mode)

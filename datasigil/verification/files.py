@@ -12,7 +12,13 @@ from datasigil.bundle import Bundle
 from datasigil.credentials.types import Credential
 from datasigil.datasets.entry import Manifest
 from datasigil.datasets.finding import FilesFinding
-from datasigil.datasets.manifest import ManifestClaim, parse_manifest, read_manifest, verify_manifest_claim
+from datasigil.datasets.manifest import (
+    ManifestClaim,
+    ManifestSource,
+    parse_manifest,
+    read_manifest,
+    verify_manifest_claim,
+)
 from datasigil.datasets.paths import display_path
 from datasigil.errors import DatasigilError, ManifestMismatchError
 from datasigil.record import dataclass
@@ -36,7 +42,7 @@ class FilesFound:
 def check_files(
     credential: Credential,
     bundle: Bundle,
-    sidecar: bytes | None,
+    sidecar: ManifestSource | None,
     data: DataCheck | None,
     situation: Situation,
     findings: Findings,
@@ -74,7 +80,7 @@ def check_files(
     return FilesFound(_compare(manifest, data, situation, findings), manifest)
 
 
-def require_manifest(credential: Credential, bundle: Bundle, sidecar: bytes | None) -> Manifest | None:
+def require_manifest(credential: Credential, bundle: Bundle, sidecar: ManifestSource | None) -> Manifest | None:
     """Return the manifest that the credential signs, from the bundle or beside it; None when neither has one.
 
     Raises:

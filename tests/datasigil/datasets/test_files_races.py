@@ -75,8 +75,8 @@ def test_file_swapped_for_a_link_after_listing_is_refused(dataset, manifest, mon
 def test_folder_swapped_for_a_link_while_listing_is_not_entered(dataset, manifest, monkeypatch, opened):
     real = OpenFolder.names
 
-    def names_then_swap(self):
-        found = real(self)
+    def names_then_swap(self, look=None):
+        found = real(self, look)
         if not (dataset / "data").is_symlink():
             swap_for_link(dataset / "data")
         return found
@@ -216,14 +216,7 @@ def test_folder_that_changes_after_it_was_hashed_has_no_manifest(dataset, action
 
 @pytest.mark.parametrize("path", ["README.md", "data-more.bin", "empty.txt"])
 def test_file_that_changes_between_listing_and_hashing_has_no_manifest(dataset, monkeypatch, path):
-    real = building.signatures
-
-    def look_then_write(*arguments):
-        found = real(*arguments)
-        append(dataset / path)
-        return found
-
-    monkeypatch.setattr(building, "signatures", look_then_write)
+    between_listing_and_opening(monkeypatch, building, lambda: append(dataset / path))
     with pytest.raises(DatasigilError) as caught:
         build_manifest(dataset)
     assert (caught.value.code, caught.value.place) == ("FILE_CHANGED", path)

@@ -1,0 +1,282 @@
+"""What a publisher's second run takes over from the first, and what it never does."""
+
+import json
+import os
+import shutil
+import time
+
+import pytest
+
+from datasigil.datasets import building, cache
+from datasigil.datasets.cache import HashCache
+from datasigil.datasets.files import build_manifest
+from datasigil.datasets.limits import CHUNKED_FILE_MIN_BYTES
+from datasigil.datasets.manifest import manifest_bytes
+from datasigil.datasets.records import count_each, record_key
+from datasigil.datasets.small import BatchReader
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """The paths of small files that were hashed."""
+    seen = []
+    real = BatchReader.read
+
+    def recording(self, start, stop):
+        seen.extend(self._job.paths[start:stop])
+        return real(self, start, stop)
+
+    monkeypatch.setattr(BatchReader, "read", recording)
+    return seen
+
+
+@pytest.fixture
+def hash_again(dataset, tmp_path, monkeypatch, read):
+    """Run over `dataset` with a memory; the files in it count as old, whenever they were written."""
+    monkeypatch.setattr(cache, "RACY_NS", -(1 << 62))
+
+    def run(**options):
+        read.clear()
+        memory = HashCache(tmp_path / "cache", dataset, rehash=options.pop("rehash", False))
+        made = build_manifest(dataset, memory=memory, **options)
+        fresh = list(read)
+        assert manifest_bytes(made) == manifest_bytes(build_manifest(dataset, **options))
+        assert (made.digest, made.root) == (build_manifest(dataset, **options).digest, made.root)
+        return fresh
+
+    return run
+
+
+def all_files(dataset):
+    return sorted(str(path.relative_to(dataset)) for path in dataset.rglob("*") if path.is_file())
+
+
+def test_an_unchanged_folder_is_not_read_again(dataset, hash_again):
+    assert hash_again() == all_files(dataset)
+    assert hash_again() == []
+
+
+def test_rehash_reads_everything(dataset, hash_again):
+    hash_again()
+    assert hash_again(rehash=True) == all_files(dataset)
+    assert hash_again() == []
+
+
+def edit(dataset):
+    (dataset / "README.md").write_text("# Claused\n")
+
+
+def edit_and_set_the_clock_back(dataset):
+    place = dataset / "README.md"
+    before = place.stat()
+    place.write_text("# Clauseb\n")
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert place.stat().st_size == before.st_size
+
+
+def replace_by_another_file(dataset):
+    place = dataset / "README.md"
+    before = place.stat()
+    (dataset / "new").write_text("# Clausec\n")
+    os.utime(dataset / "new", ns=(before.st_atime_ns, before.st_mtime_ns))
+    (dataset / "new").rename(place)
+
+
+def touch(dataset):
+    os.utime(dataset / "README.md", ns=(1, 1))
+
+
+def change_permissions(dataset):
+    os.chmod(dataset / "README.md", 0o600)
+
+
+@pytest.mark.parametrize(
+    "change", [edit, edit_and_set_the_clock_back, replace_by_another_file, touch, change_permissions]
+)
+def test_only_the_file_that_may_have_changed_is_read_again(dataset, hash_again, change):
+    hash_again()
+    change(dataset)
+    assert hash_again() == ["README.md"]
+    assert hash_again() == []
+
+
+def add(dataset):
+    (dataset / "data/added.txt").write_text("more")
+    return ["data/added.txt"]
+
+
+def remove(dataset):
+    (dataset / "data/train.jsonl").unlink()
+    return []
+
+
+def rename(dataset):
+    (dataset / "README.md").rename(dataset / "ZZ.md")
+    return ["ZZ.md"]
+
+
+def rename_folder(dataset):
+    (dataset / "data").rename(dataset / "other")
+    return ["other/deep/er/labels.csv", "other/train.jsonl"]
+
+
+def remove_first_and_last(dataset):
+    (dataset / "README.md").unlink()
+    (dataset / "empty.txt").unlink()
+    return []
+
+
+def replace_all(dataset):
+    for path in all_files(dataset):
+        (dataset / path).unlink()
+    (dataset / "zz").write_text("z")
+    return ["zz"]
+
+
+@pytest.mark.parametrize("change", [add, remove, rename, rename_folder, remove_first_and_last, replace_all])
+def test_a_small_edit_costs_the_small_edit(dataset, hash_again, change):
+    hash_again()
+    expected = change(dataset)
+    assert hash_again() == expected
+    assert hash_again() == []
+
+
+def test_files_that_swap_names_are_read_again(dataset, hash_again):
+    hash_again()
+    (dataset / "README.md").rename(dataset / "x")
+    (dataset / "empty.txt").rename(dataset / "README.md")
+    (dataset / "x").rename(dataset / "empty.txt")
+    assert hash_again() == ["README.md", "empty.txt"]
+
+
+@pytest.mark.parametrize("options", [{"digests": ("sha256",)}, {"ignored": ("README.md",)}])
+def test_another_choice_of_digests_or_paths_takes_nothing_over(dataset, hash_again, options):
+    hash_again()
+    assert hash_again(**options)
+    assert hash_again(**options) == []
+
+
+def test_a_file_written_a_moment_ago_is_never_remembered(dataset, tmp_path, read):
+    def run():
+        read.clear()
+        build_manifest(dataset, memory=HashCache(tmp_path / "cache", dataset))
+        return list(read)
+
+    assert run() == run() == all_files(dataset)
+
+
+def test_a_time_of_change_in_the_future_is_never_trusted(dataset, tmp_path, read, monkeypatch):
+    monkeypatch.setattr(building.time, "time_ns", lambda: 1)
+    memory = HashCache(tmp_path / "cache", dataset)
+    build_manifest(dataset, memory=memory)
+    read.clear()
+    build_manifest(dataset, memory=memory)
+    assert read == all_files(dataset)
+
+
+def test_chunk_trees_are_remembered(dataset, hash_again):
+    with open(dataset / "big", "wb") as file:
+        file.truncate(CHUNKED_FILE_MIN_BYTES + 1)
+    hash_again()
+    hash_again()
+    edit(dataset)
+    assert hash_again() == ["README.md"]
+
+
+def truncated(data):
+    return data[:-1]
+
+
+def flipped(data):
+    return data[:-40] + bytes([data[-40] ^ 1]) + data[-39:]
+
+
+def other_version(data):
+    return data.replace(b'"formatVersion":1', b'"formatVersion":2', 1)
+
+
+def other_machine(data):
+    return data.replace(b'"little"', b'"big"', 1).replace(b'"big"', b'"big"', 1)
+
+
+def no_line(data):
+    return data.replace(b"\n", b"")
+
+
+def list_in_front(data):
+    return b"[]\n" + data
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [truncated, flipped, other_version, other_machine, no_line, list_in_front, lambda _: b"", lambda _: b"{}\n", os.urandom],
+)  # fmt: skip
+def test_a_damaged_cache_counts_as_none(dataset, tmp_path, hash_again, damage):
+    hash_again()
+    place = next((tmp_path / "cache").glob("*.hashes"))
+    data = place.read_bytes()
+    place.write_bytes(os.urandom(200) if damage is os.urandom else damage(data))
+    assert hash_again() == all_files(dataset)
+    assert hash_again() == []
+
+
+def test_a_cache_inside_the_dataset_is_not_used(dataset):
+    memory = HashCache(dataset / ".datasigil/cache", dataset)
+    build_manifest(dataset, memory=memory)
+    assert "inside the dataset" in memory.note
+    assert not (dataset / ".datasigil").exists()
+
+
+def test_a_cache_that_cannot_be_written_is_said_and_costs_nothing(dataset, tmp_path):
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    memory = HashCache(tmp_path / "cache", dataset)
+    made = build_manifest(dataset, memory=memory)
+    assert made.file_count == 5
+    assert "nothing was remembered" in memory.note
+
+
+def test_the_cache_is_for_its_owner_only_and_bounded(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "CACHES_KEPT", 2)
+    for number in range(4):
+        copy = tmp_path / f"copy{number}"
+        shutil.copytree(dataset, copy)
+        build_manifest(copy, memory=HashCache(tmp_path / "cache", copy))
+        time.sleep(0.01)
+    kept = list((tmp_path / "cache").glob("*.hashes"))
+    assert len(kept) == 2
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+    assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_change_between_listing_and_end_is_still_an_error(dataset, hash_again, tmp_path):
+    hash_again()
+    edit(dataset)
+
+    def write(*_):
+        (dataset / "data/train.jsonl").write_text("{}")
+
+    with pytest.raises(building.DatasigilError) as caught:
+        build_manifest(dataset, memory=HashCache(tmp_path / "cache", dataset), progress=write)
+    assert caught.value.code == "FILE_CHANGED"
+
+
+def test_counted_tables_are_not_read_again(dataset, tmp_path):
+    memory = HashCache(tmp_path / "cache", dataset)
+    made = build_manifest(dataset, memory=memory)
+    counts = count_each(dataset, made.entries, known=memory.record_counts())
+    assert counts == {"data/train.jsonl": 2, "data/deep/er/labels.csv": 2}
+    memory.remember_records({record_key(one): counts[one.path] for one in made.entries if one.path in counts})
+    shutil.rmtree(dataset / "data")  # who reads would fail
+    assert count_each(dataset, made.entries, known=memory.record_counts()) == counts
+    assert HashCache(tmp_path / "cache", dataset, rehash=True).record_counts() == {}
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a": -1}', '{"a": true}', '{"a": "1"}', "{"])
+def test_damaged_counts_count_as_none(dataset, tmp_path, text):
+    memory = HashCache(tmp_path / "cache", dataset)
+    memory.store(build_manifest(dataset), building.SignatureTable(), 0)
+    memory.remember_records({"a": 1})
+    place = next((tmp_path / "cache").glob("*.records"))
+    assert json.loads(place.read_text()) == {"a": 1}
+    place.write_text(text)
+    assert memory.record_counts() == {}
