@@ -15,7 +15,6 @@ from datasigil.bundle import read_file, sidecar_path
 from datasigil.canonical import jcs, sha256_hex
 from datasigil.credentials.types import Credential, parse_credential
 from datasigil.datasets.building import build_manifest
-from datasigil.datasets.cache import HashCache
 from datasigil.datasets.entry import BOTH_DIGESTS, SHA256_ONLY, Manifest, canonical_parts
 from datasigil.datasets.manifest import ManifestClaim, oms_root
 from datasigil.datasets.paths import EVIDENCE_FOLDER
@@ -27,6 +26,7 @@ from datasigil.transparency.durable import write_durably
 from publisher_cli import envelope, records
 from publisher_cli.comparing import compare, manifest_of
 from publisher_cli.description import beside, read_description
+from publisher_cli.hash_cache import HashCache
 from publisher_cli.keys import load_signer
 from publisher_cli.logins import find_login
 from publisher_cli.places import hash_cache_folder

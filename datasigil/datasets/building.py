@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,10 +22,11 @@ from datasigil.datasets.tree import Tree, open_tree
 from datasigil.datasets.walk import SignatureTable, walk_tree
 from datasigil.datasets.workers import cores
 from datasigil.errors import DatasigilError
+from datasigil.record import replace
 
 
 class Memory(Protocol):
-    """What earlier runs hashed; `cache.HashCache` is one. A verifier has none."""
+    """What earlier runs hashed; the publisher's command line has one. A verifier has none."""
 
     def load(self, digests: Sequence[str], ignored: Sequence[str]) -> Recollection | None:
         """Return the last run over this folder that was made with the same choices, or None."""

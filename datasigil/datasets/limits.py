@@ -45,14 +45,6 @@ GATE_FILE_BYTES_MAX: Final = 1 << 20
 GATE_DATASETS_MAX: Final = 10_000
 """datasets or roots named by one gate file."""
 
-# What a publisher's machine remembers of earlier runs.
-CACHE_BYTES_MAX: Final = 2 * 1024 * 1024 * 1024
-"""bytes of one folder's remembered hashes; 5,000,000 files take 900 MB."""
-RECORDS_BYTES_MAX: Final = 256 * 1024 * 1024
-"""bytes of one folder's remembered numbers of records."""
-CACHES_KEPT: Final = 64
-"""folders whose hashes are remembered; those written longest ago go first."""
-
 # Tuning of the hashing engine (performance.md section 1): measured, not part of any format.
 READ_BUFFER_BYTES: Final = 256 * 1024
 """bytes of the one buffer each hashing thread or process reuses; fits the second-level cache."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from json.encoder import encode_basestring
 from typing import Final, NamedTuple, TypeVar, overload
+
+from datasigil.record import dataclass
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

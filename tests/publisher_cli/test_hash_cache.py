@@ -7,13 +7,32 @@ import time
 
 import pytest
 
-from datasigil.datasets import building, cache
-from datasigil.datasets.cache import HashCache
+from datasigil.datasets import building
 from datasigil.datasets.files import build_manifest
 from datasigil.datasets.limits import CHUNKED_FILE_MIN_BYTES
 from datasigil.datasets.manifest import manifest_bytes
 from datasigil.datasets.records import count_each, record_key
 from datasigil.datasets.small import BatchReader
+from publisher_cli import hash_cache
+from publisher_cli.hash_cache import HashCache
+
+FILES = {
+    "README.md": b"# Clauses\n",
+    "empty.txt": b"",
+    "data/train.jsonl": b'{"text":"a"}\n{"text":"b"}\n',
+    "data/deep/er/labels.csv": b"text,label\na,1\nb,2\n",
+    "data-more.bin": bytes(range(256)) * 3000,
+}
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A folder with five files, one of them empty, one larger than a read buffer."""
+    for path, data in FILES.items():
+        place = tmp_path / "dataset" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+    return tmp_path / "dataset"
 
 
 @pytest.fixture
@@ -33,7 +52,7 @@ def read(monkeypatch):
 @pytest.fixture
 def hash_again(dataset, tmp_path, monkeypatch, read):
     """Run over `dataset` with a memory; the files in it count as old, whenever they were written."""
-    monkeypatch.setattr(cache, "RACY_NS", -(1 << 62))
+    monkeypatch.setattr(hash_cache, "RACY_NS", -(1 << 62))
 
     def run(**options):
         read.clear()
@@ -236,7 +255,7 @@ def test_a_cache_that_cannot_be_written_is_said_and_costs_nothing(dataset, tmp_p
 
 
 def test_the_cache_is_for_its_owner_only_and_bounded(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "CACHES_KEPT", 2)
+    monkeypatch.setattr(hash_cache, "CACHES_KEPT", 2)
     for number in range(4):
         copy = tmp_path / f"copy{number}"
         shutil.copytree(dataset, copy)

@@ -3,8 +3,8 @@
 Here: `HashCache`, one file per dataset folder in the user's own cache, never in the dataset. A digest counts again only for
 the same path with the same inode, size, time of modification and time of change (ctime, which no program can set). A file
 that had changed less than `RACY_NS` before it was looked at is never remembered, since a later change could leave the same
-time. Not here: any check. Whoever verifies reads every byte: import contracts keep this module out of the verifier, the
-gate and the worker. Whoever can write to the user's cache can change what the user signs, as with the user's keys.
+time. Not here: any check. Whoever verifies reads every byte: import contracts keep this module out of everything but the
+publisher's command line. Whoever can write to the user's cache can change what the user signs, as with the user's keys.
 
 The file: a line of JSON, then the columns of `table` and `walk` as they stand in memory, closed by nothing: the line holds
 the length of each and the BLAKE3 digest of them all. A file that is not as it must be counts as no file.
@@ -17,16 +17,22 @@ import os
 import sys
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from datasigil.datasets.entry import Manifest
-from datasigil.datasets.limits import CACHE_BYTES_MAX, CACHES_KEPT, RECORDS_BYTES_MAX
 from datasigil.datasets.table import DIGEST_BYTES, ChunkTree, EntryTable, PathColumn
 from datasigil.datasets.walk import SignatureTable
+from datasigil.record import dataclass
+from datasigil.transparency.durable import write_durably
 
+CACHE_BYTES_MAX: Final = 2 * 1024 * 1024 * 1024
+"""bytes of one folder's remembered hashes; 5,000,000 files take 900 MB."""
+RECORDS_BYTES_MAX: Final = 256 * 1024 * 1024
+"""bytes of one folder's remembered numbers of records."""
+CACHES_KEPT: Final = 64
+"""folders whose hashes are remembered; those written longest ago go first."""
 RACY_NS: Final = 2_000_000_000
 """nanoseconds; the coarsest clock of a file system in use, that of FAT."""
 _TYPE: Final = "HashCache"
@@ -104,8 +110,6 @@ class HashCache:
         """Remember a run that began at `started_ns` (Unix time); when that fails, `note` says why."""
         if not self._usable:
             return
-        from datasigil.transparency.durable import write_durably
-
         table = EntryTable.of(manifest.entries, manifest.digests)
         clean = bytearray(one < started_ns - RACY_NS for one in signatures.changed)
         try:
@@ -131,8 +135,6 @@ class HashCache:
         """Remember numbers of records, by `records.record_key`; when that fails, `note` says why."""
         if not self._usable or not counts:
             return
-        from datasigil.transparency.durable import write_durably
-
         text = json.dumps(dict(counts), separators=(",", ":")).encode()
         try:
             if len(text) <= RECORDS_BYTES_MAX:
