@@ -137,10 +137,11 @@ def manifest_for(bundle: Bundle, evidence: Evidence) -> ManifestSource | None:
         ]
     except DatasigilError:
         return None  # what lies in the data's folder is a convenience and no evidence
-    return next((one for one in candidates if one is not None and _digest(one) == claimed), None)
+    return next((one for one in candidates if one is not None and manifest_source_digest(one) == claimed), None)
 
 
-def _digest(source: ManifestSource) -> str:
+def manifest_source_digest(source: ManifestSource) -> str:
+    """Return the SHA-256 of a manifest's bytes, wherever they are, in lower-case hexadecimal."""
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
     with open(source.path, "rb") as stream:

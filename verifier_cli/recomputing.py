@@ -6,7 +6,6 @@ the run (`datasigil.curation`), whether the steps were wise. Nothing of a recipe
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from datasigil.errors import DatasigilError, MalformedError, VerificationError
 from datasigil.report.terminal import OK, REFUSED, escape
 from verifier_cli import places
 from verifier_cli.check import parse_evidence, show
-from verifier_cli.evidence import manifest_beside, naming, read_evidence
+from verifier_cli.evidence import manifest_beside, manifest_source_digest, naming, read_evidence
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from datasigil.curation.reading import Parent
     from datasigil.curation.recipe import Input, Recipe
     from datasigil.datasets.entry import Manifest
+    from datasigil.datasets.manifest import ManifestSource
     from datasigil.report import Report
     from datasigil.report.terminal import Console
     from datasigil.trust.policy import TrustPolicy
@@ -190,7 +190,7 @@ def _parent(source: Input, bundle: Bundle, lineage: Credential, named: Path | No
 
 def _evidence_of(
     path: Path, bundle: Bundle, used: dict[str, Any], source: Input, *, explicit: bool
-) -> tuple[Bundle, bytes | None]:
+) -> tuple[Bundle, ManifestSource | None]:
     """Return a parent's evidence: the named file, else what lies where the recipe says, else the lineage's only parent."""
     if path.is_dir():
         path = path / DATASET_BUNDLE
@@ -206,7 +206,7 @@ def _evidence_of(
     )  # fmt: skip
 
 
-def _own_manifest(data: Path, credential: Credential) -> bytes | None:
+def _own_manifest(data: Path, credential: Credential) -> ManifestSource | None:
     """Return the manifest that lies in the data's own folder, if it is the claimed one."""
     try:
         body = manifest_beside(data / DATASET_BUNDLE)
@@ -216,7 +216,7 @@ def _own_manifest(data: Path, credential: Credential) -> bytes | None:
     except DatasigilError:
         return None  # a convenience and no evidence
     claimed = credential.subject["manifest"]["digest"]
-    return body if body is not None and hashlib.sha256(body).hexdigest() == claimed else None
+    return body if body is not None and manifest_source_digest(body) == claimed else None
 
 
 # The comparison -----------------------------------------------------------------------------------------------------
