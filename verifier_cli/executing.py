@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -225,37 +225,41 @@ def _wait(command: list[str], environment: dict[str, str]) -> int:
             place=command[0][:200],
             next_action="check its permissions",
         ) from None
-    asked = 0
-    with _passing_on(process):
-        while True:
-            try:
-                code = process.wait()
-                break
-            except KeyboardInterrupt:
-                asked += 1
-                if asked > 1:
-                    process.kill() if asked > 2 else process.terminate()
-    if asked and code < 0:
+    with _answering(process) as interrupted:
+        code = process.wait()
+    if interrupted and code < 0:
         return INTERRUPTED
     return _SIGNALED - code if code < 0 else code
 
 
 @contextlib.contextmanager
-def _passing_on(process: subprocess.Popen[bytes]) -> Any:
-    """Pass SIGTERM on to the program, so that it ends first and the receipt says how."""
+def _answering(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """Pass SIGTERM on to the program and count Ctrl-C, so that the program ends first and the receipt says how.
+
+    Nothing is raised while the program is waited for: an exception between the end of the wait and its result would lose the exit code.
+    """
+    interrupted: list[int] = []
 
     def forward(number: int, _frame: FrameType | None) -> None:
         if process.poll() is None:
             process.send_signal(number)
 
-    before: Any = None
+    def count(number: int, _frame: FrameType | None) -> None:
+        interrupted.append(number)
+        if len(interrupted) > 1 and process.poll() is None:
+            process.kill() if len(interrupted) > 2 else process.terminate()
+
+    before: list[tuple[int, Any]] = []
     with contextlib.suppress(ValueError):  # not in the main thread: the caller has its own way to end us
-        before = signal.signal(signal.SIGTERM, forward)
+        before += [
+            (number, signal.signal(number, answer))
+            for number, answer in ((signal.SIGTERM, forward), (signal.SIGINT, count))
+        ]
     try:
-        yield
+        yield interrupted
     finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _chmod_folders(folder: Path, mode: int) -> None:

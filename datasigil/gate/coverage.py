@@ -57,8 +57,8 @@ def _below(root: str, covers: _Covers, known: Collection[str]) -> Iterator[FileF
             yield failure(
                 "UNCOVERED",
                 place,
-                "no VALID dataset of the gate file lists it",
-                expected="every file below the roots to belong to a VALID dataset",
+                "no dataset of the gate file that passed lists it",
+                expected="every file below the roots to belong to a dataset that passed",
             )
 
 

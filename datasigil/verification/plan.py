@@ -218,7 +218,7 @@ def _check_form(document: JsonObject, request: _Request, findings: Findings) -> 
             from datasigil.verification.foreign import check_foreign
 
             check_foreign(document, error, request.situation, findings)
-        elif error.code in _CONTEXT_CODES:
+        elif (error := _as_json_ld(document, error)).code in _CONTEXT_CODES:
             findings.failed(2, error)
             _skip(findings, 3, "its terms are not all defined")
         else:
@@ -242,6 +242,27 @@ def _check_form(document: JsonObject, request: _Request, findings: Findings) -> 
     else:
         findings.passed(3, f"follows the closed schema of {credential.type}")
     return credential
+
+
+def _as_json_ld(document: JsonObject, error: MalformedError) -> MalformedError:
+    """Return what a refusal of the closed parser means to JSON-LD: a keyword alias, or a term that an RDF proof does not cover."""
+    if error.code == "TYPE" and "type" not in document and "@type" in document:
+        return MalformedError(
+            "KEYWORD", "a JSON-LD keyword stands where the profile allows none", place="/@type", expected="type", found="@type"
+        )  # fmt: skip
+    if error.code == "UNKNOWN_PROPERTY" and _has_rdf_proof(document):
+        return MalformedError(
+            "DATA_LOSS", "a term that no context defines: RDF canonicalisation drops it, so the proof would not cover it",
+            place=error.place, expected=error.expected, found=error.found,
+        )  # fmt: skip
+    return error
+
+
+def _has_rdf_proof(document: JsonObject) -> bool:
+    proof = document.get("proof")
+    proofs = proof if isinstance(proof, list) else [proof]
+    suites = (one.get("cryptosuite") for one in proofs if isinstance(one, dict))
+    return any(isinstance(suite, str) and "-rdfc-" in suite for suite in suites)
 
 
 def _skip(findings: Findings, first: int, because: str) -> None:

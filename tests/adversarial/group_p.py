@@ -10,6 +10,7 @@ from adversarial.stage import Build, Case, Given, Stage, after, case, text
 from simulator import REMOVED, mutate, resign, signer_of, with_credential
 
 from datasigil.credentials.keys import P256
+from datasigil.credentials.presentation import new_presentation
 from datasigil.encoding import base58_decode, multibase_encode
 from datasigil.signing import LocalSigner, add_proof
 
@@ -47,6 +48,29 @@ def plus_order(value: bytes) -> bytes:
 def options(**given: Any) -> Build:
     """Sign and log the baseline with other proof options."""
     return lambda stage: stage.given(stage.publish(stage.signed(stage.unsigned(), **given)))
+
+
+DOMAIN = "https://registry.example"
+
+
+def presentation(add: dict[str, Any] | None = None, holder: str = "", **options: Any) -> Build:
+    """A presentation by the publisher, made with other options than the verifier asks for, or changed afterwards."""
+
+    def build(stage: Stage) -> Given:
+        signer = stage.world.publisher.signer
+        document = new_presentation(holder or signer.controller, [stage.document])
+        asked = {"purpose": "authentication", "challenge": "abc", "domain": DOMAIN, **options}
+        signed_ = add_proof(document, signer, created=stage.now, **asked)
+        return stage.given({**signed_, **(add or {})}, presented=("abc", DOMAIN))
+
+    return build
+
+
+def rdfc_as_jcs(stage: Stage) -> Given:
+    """A proof over the RDF form, labelled as one over the JSON form."""
+    from adversarial.group_c import rdfc
+
+    return stage.given(stage.publish(mutate(rdfc(stage), "/proof/cryptosuite", "eddsa-jcs-2022")))
 
 
 def by_other_key(stage: Stage) -> Given:
@@ -213,6 +237,7 @@ CASES: list[Case] = [
     case("P11", "/proof/proofPurpose absent", "INVALID:PROOF", after("/proof/proofPurpose", REMOVED)),
     case("P11", "/proof/proofPurpose as an array", "INVALID:PROOF", after("/proof/proofPurpose", ["assertionMethod"])),
     case("P15", "/proof/cryptosuite jcs to rdfc", "INVALID:SIGNATURE", after("/proof/cryptosuite", "eddsa-rdfc-2022")),
+    case("P15", "/proof/cryptosuite rdfc to jcs", "INVALID:SIGNATURE", rdfc_as_jcs),
     case("P15", "/proof/cryptosuite to ecdsa", "INVALID:KEY_TYPE", ecdsa_label),
     case("P15", "/proof/cryptosuite that nobody knows", "INVALID:UNSUPPORTED", after("/proof/cryptosuite", "eddsa-jcs-2025")),
     case("P15", "/proof/cryptosuite none", "INVALID:UNSUPPORTED", after("/proof/cryptosuite", "none")),
@@ -235,6 +260,13 @@ CASES: list[Case] = [
     case("P30", "/proof/domain as a number", "INVALID:PROOF", after("/proof/domain", 7)),
     case("P30", "/proof/domain empty", "INVALID:PROOF", after("/proof/domain", [])),
     case("P30", "/proof/challenge as a number", "INVALID:PROOF", after("/proof/challenge", 7)),
+    case("P31", "presentation for another domain", "INVALID:DOMAIN", presentation(domain="https://other.example")),
+    case("P31", "presentation for no domain", "INVALID:DOMAIN", presentation(domain=None)),
+    case("P31", "presentation that answers another challenge", "INVALID:CHALLENGE", presentation(challenge="xyz")),
+    case("P31", "presentation that answers none", "INVALID:CHALLENGE", presentation(challenge=None)),
+    case("P31", "presentation signed as an assertion", "INVALID:PURPOSE", presentation(purpose="assertionMethod")),
+    case("P31", "presentation of another holder", "INVALID:ISSUER_MISMATCH", presentation(holder="did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK")),
+    case("P31", "presentation changed after signing", "INVALID:SIGNATURE", presentation(add={"id": "urn:example:1"})),
     case("P35", "/credentialSubject/proof", "INVALID:UNKNOWN_PROPERTY", lambda stage: stage.given(stage.reissued("/credentialSubject/proof", stage.document["proof"]))),
     case("P35", "/proof/trusted", "INVALID:UNKNOWN_PROPERTY", after("/proof/trusted", True)),
     case("P35", "/proof/proof", "INVALID:UNKNOWN_PROPERTY", lambda stage: after("/proof/proof", stage.document["proof"])(stage)),
@@ -259,7 +291,7 @@ CASES: list[Case] = [
     case("P44", "/proof/1/previousProof as a number", "INVALID:PROOF", previous(7)),  # type: ignore[arg-type]  # the case is that it is none
     case("P44", "/proof/0/proofValue, on which the second builds, respelled", "INVALID:SIGNATURE", previous("urn:x:1", "z" + "2" * 86)),
     case("P44", "/proof with one id twice", "INVALID:PROOF", lambda stage: stage.given(stage.tampered("/proof", [{**stage.document["proof"], "id": "urn:x:1"}] * 2))),
-    case("P47", "eddsa proof by an issuer whose key is P-256", "INVALID:KEY_TYPE", wrong_kind),
+    case("K02", "eddsa proof by an issuer whose key is P-256", "INVALID:KEY_TYPE", wrong_kind),
     case("P50", "status list signed by the issuer instead of the registry", "INVALID:ISSUER_MISMATCH", forged_status_list),
     case("P50", "status list without proof", "INVALID:PROOF_MISSING", lambda stage: stage.given(mutate(stage.bundle.document(), "/statusLists/0/proof", REMOVED))),
     case("P50", "status list changed after signing", "INVALID:SIGNATURE", lambda stage: stage.given(mutate(stage.bundle.document(), "/statusLists/0/validUntil", "2036-01-01T00:00:00Z"))),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -47,6 +48,8 @@ class Given:
     fetch: Callable[[str], tuple[int, bytes]] | None = None  # answers of the network; absent: no network
     attestations: tuple[Bundle, ...] = ()
     around: Callable[[], Any] | None = None  # a context manager to run within, such as a damaged installation
+    touched: bool = False  # the files' times and permissions are changed, and nothing else
+    presented: tuple[str, str] | None = None  # challenge and domain, when `raw` is a presentation
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,8 @@ def report_of(given: Given) -> Report:
 
 def _report_of(given: Given) -> Report:
     policy = parse_policy(given.policy.encode("utf-8", "surrogatepass"))
+    if given.presented is not None:
+        return _report_of_presentation(given, policy)
     options: dict[str, Any] = {"policy": policy, "at": given.at, "state": given.state}
     if given.fetch is not None:
         from datasigil.client import check_online
@@ -212,6 +217,10 @@ def _report_of(given: Given) -> Report:
         return verify_bytes(given.raw, offline=given.offline, as_of=given.as_of, **options).report
     with tempfile.TemporaryDirectory(prefix="datasigil-data-") as name:
         folder = write_files(given.files, Path(name))
+        if given.touched:
+            for file in (one for one in folder.rglob("*") if one.is_file()):
+                file.chmod(0o600)
+                os.utime(file, (0, 0))
 
         def compare(manifest: Any) -> Any:
             from datasigil.datasets.files import check_files
@@ -219,6 +228,29 @@ def _report_of(given: Given) -> Report:
             return check_files(folder, manifest, partial=given.partial)
 
         return verify_bytes(given.raw, offline=given.offline, as_of=given.as_of, data=compare, **options).report
+
+
+def _report_of_presentation(given: Given, policy: Any) -> Report:
+    """The steps about form and proofs on a presentation; it holds no dataset, so the report never says VALID."""
+    from datasigil.credentials.did import did_key_resolver
+    from datasigil.credentials.presentation import verify_presentation
+    from datasigil.encoding import Instant, parse_json
+    from datasigil.verification.conclusion import conclude
+    from datasigil.verification.files import FilesFound
+    from datasigil.verification.findings import Findings, Situation
+    from datasigil.verification.status import StatusFound
+
+    at, findings = Instant.from_datetime(given.at), Findings()
+    assert given.presented is not None
+    challenge, domain = given.presented
+    try:
+        document = parse_json(given.raw, max_bytes=len(given.raw))
+        verify_presentation(document, keys=did_key_resolver, challenge=challenge, domain=domain, at=at)
+        findings.passed(5, "the holder answered this challenge for this domain")
+    except DatasigilError as error:
+        findings.failed(5, error)
+    situation = Situation(policy, given.at, as_of=False, offline=True, state=None, period_at=at)
+    return conclude(findings, situation, None, None, StatusFound(), FilesFound(), ())
 
 
 def decide(given: Given) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from adversarial import (
     group_y,
 )
 from adversarial.sites import Site, site_of, watched
-from adversarial.stage import USAGE, Case, Stage, report_of
+from adversarial.stage import USAGE, Case, Given, Stage, report_of
 
 from datasigil.credentials import did
 from datasigil.errors import DatasigilError
@@ -40,6 +40,7 @@ class Result:
     code: str
     site: Site | None = None
     report: Report | None = None
+    given: Given | None = None
 
     def fits(self, case: Case) -> bool:
         """Say whether this is what the case asks for."""
@@ -53,10 +54,10 @@ def run(case: Case) -> Result:
         try:
             report = report_of(given)
         except DatasigilError as error:
-            return Result(USAGE, error.code, site_of(error))
+            return Result(USAGE, error.code, site_of(error), given=given)
     outcome = {"INVALID": "failed", "INDETERMINATE": "undetermined"}.get(report.decision, "")
     sites = (site for found, code, site in seen if (found, code) == (outcome, report.code))
-    return Result(report.decision, report.code, next(sites, None), report)
+    return Result(report.decision, report.code, next(sites, None), report, given)
 
 
 @contextmanager
