@@ -26,11 +26,12 @@ _TOKENISE_ROWS = 1_000  # rows handed to the tokenizer together
 
 @dataclass(frozen=True, slots=True)
 class TokenisedSplit:
-    """A split as token ids; `truncated` rows lost their end to `maxTokens`."""
+    """A split as token ids; `truncated` rows lost their end, `dropped` tokens in all, to `maxTokens`."""
 
     examples: tuple[Example, ...]
     tokens: tuple[tuple[int, ...], ...]
     truncated: int
+    dropped: int = 0
 
     @property
     def token_count(self) -> int:
@@ -67,7 +68,7 @@ def tokenise(tokenizer: Any, examples: Sequence[Example], max_tokens: int) -> To
         DatasigilError: NO_TOKENS, for a text of which the tokenizer leaves nothing.
     """
     rows: list[tuple[int, ...]] = []
-    truncated = 0
+    truncated = dropped = 0
     for start in range(0, len(examples), _TOKENISE_ROWS):
         part = examples[start : start + _TOKENISE_ROWS]
         # A text far longer than any limit is cut first, or one record could cost gigabytes of tokens.
@@ -82,10 +83,10 @@ def tokenise(tokenizer: Any, examples: Sequence[Example], max_tokens: int) -> To
                     found=repr(example.record.text)[:60],
                 )
             if len(ids) > max_tokens:
-                truncated += 1
+                truncated, dropped = truncated + 1, dropped + len(ids) - max_tokens
                 ids = [*ids[: max_tokens - 1], ids[-1]]
             rows.append(tuple(ids))
-    return TokenisedSplit(tuple(examples), tuple(rows), truncated)
+    return TokenisedSplit(tuple(examples), tuple(rows), truncated, dropped)
 
 
 def _generator(purpose: str, training: Training, epoch: int) -> random.Random:

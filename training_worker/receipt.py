@@ -51,6 +51,8 @@ class RunFacts:
     thresholds: Sequence[float]
     validation: JsonObject  # {"model": …, "majority": …}
     test: JsonObject
+    failure_modes: JsonObject
+    energy: JsonObject
 
 
 def artefact_manifest(files: Mapping[str, bytes]) -> Manifest:
@@ -90,6 +92,7 @@ def build_receipt(
             "cpuSeconds": round(facts.cpu_seconds),
             "resumes": facts.resumes,
         },
+        "energy": facts.energy,
         "recipe": {"digest": recipe.digest, "document": recipe.canonical()},
         "datasets": _datasets(gate, prepared, examples),
         "gate": gate.document(),
@@ -103,6 +106,7 @@ def build_receipt(
             "thresholds": [decimal_text(threshold, 6) for threshold in facts.thresholds],
             "validation": facts.validation,
             "test": facts.test,
+            "failureModes": facts.failure_modes,
         },
     }
     if recipe.provided is not None:
@@ -155,6 +159,7 @@ def _split(split: TokenisedSplit, schema: LabelSchema) -> JsonObject:
         "groups": len(documents),
         "tokens": split.token_count,
         "truncatedRows": split.truncated,
+        "droppedTokens": split.dropped,
         "digest": split.digest,
         "labels": label_counts(split.examples, schema),
     }

@@ -30,8 +30,10 @@ from training_worker.base_model import (
 )
 from training_worker.card import build_card
 from training_worker.decimals import decimal_text
+from training_worker.energy import EnergyMeter
 from training_worker.environment import DECISIVE, installed_packages
 from training_worker.evaluation import evaluate, evaluation_document, evaluation_table
+from training_worker.failure_modes import Judged, failure_modes
 from training_worker.gate import GateSettings, PassedGate, Refused, passed_gate
 from training_worker.preparation import Prepared, divide_files, tokenise_all
 from training_worker.progress import Progress
@@ -142,7 +144,7 @@ def _train(request: RunRequest, ready: Ready, place: RunFolder) -> Finished:
     from training_worker.training import Trainer, example_list, parameter_counts, predict
 
     recipe, prepared = request.recipe, ready.prepared
-    started = request.now()
+    started, meter = request.now(), EnergyMeter.start()
     model = build_classifier(ready.base_root, recipe.training, len(prepared.schema.names))
     trainable, total = parameter_counts(model)
     request.progress.say(
@@ -163,9 +165,10 @@ def _train(request: RunRequest, ready: Ready, place: RunFolder) -> Finished:
     )
     trained = trainer.run(resume=request.resume)
     evaluation, table = _evaluate(trained, prepared, predict)
+    energy = meter.stop(trained.state.cpu_seconds, whole_run=not trained.state.resumes)
     digests = [dataset.files.credential_digest for dataset in ready.gate.datasets]
     examples = example_list(prepared.splits["train"], recipe, trained.state.step, digests, prepared.transform_digest)
-    facts = _facts(request, trained, started, (trainable, total), evaluation)
+    facts = _facts(request, trained, started, (trainable, total), evaluation, energy)
     artefacts = {
         **classifier_files(model, base_name=ready.base.name),
         EXAMPLES: examples.to_bytes(),
@@ -192,18 +195,32 @@ def binding_of(recipe: Recipe, ready: Ready) -> dict[str, str]:
 
 def _evaluate(trained: Trained, prepared: Prepared, predict: Callable[..., Any]) -> tuple[dict[str, Any], str]:
     labels = [example.labels for example in prepared.splits["train"].examples]
-    documents, table = {}, ""
+    schema, thresholds = prepared.schema, trained.thresholds
+    documents, judged, table = {}, {}, ""
     for name in ("validation", "test"):
         split = prepared.splits[name]
-        scores = predict(trained.model, split, prepared.schema)
-        model, majority = evaluate(scores, split, labels, trained.thresholds, prepared.schema)
-        documents[name] = evaluation_document(model, majority, labels, prepared.schema, len(split.examples))
+        scores = predict(trained.model, split, schema)
+        model, majority = evaluate(scores, split, labels, thresholds, schema)
+        documents[name] = {
+            **evaluation_document(model, majority, labels, schema, len(split.examples)),
+            "splitDigest": split.digest,
+        }
+        judged[name] = Judged.of(split, scores, thresholds, schema)
         table = evaluation_table(model, majority, f"{name} ({len(split.examples)} rows)")
+    documents["failureModes"] = failure_modes(
+        judged["test"], judged["validation"], thresholds, schema, prepared.splits["train"],
+        lambda rows: predict(trained.model, rows, schema),
+    )  # fmt: skip
     return documents, table
 
 
 def _facts(
-    request: RunRequest, trained: Trained, started: datetime, parameters: tuple[int, int], evaluation: dict[str, Any]
+    request: RunRequest,
+    trained: Trained,
+    started: datetime,
+    parameters: tuple[int, int],
+    evaluation: dict[str, Any],
+    energy: dict[str, str],
 ) -> RunFacts:
     state = trained.state
     return RunFacts(
@@ -224,6 +241,8 @@ def _facts(
         thresholds=trained.thresholds,
         validation=evaluation["validation"],
         test=evaluation["test"],
+        failure_modes=evaluation["failureModes"],
+        energy=energy,
     )
 
 

@@ -42,6 +42,7 @@ _SPLIT = (
     ("groups", "count", True),
     ("tokens", "count", True),
     ("truncatedRows", "count", True),
+    ("droppedTokens", "count", False),
     ("digest", "digest", True),
     ("labels", "open", True),
 )
@@ -61,6 +62,7 @@ _TABLE: Table = (
         ),
         True,
     ),
+    ("energy", (("kilowattHours", "decimal", True), ("basis", "text", True), ("method", "text", True)), False),
     ("recipe", (("digest", "digest", True), ("document", "open", True)), True),
     ("datasets", [_DATASET], True),
     (
@@ -152,6 +154,7 @@ _TABLE: Table = (
             ("thresholds", ["decimal"], True),
             ("validation", "open", True),
             ("test", "open", True),
+            ("failureModes", "open", False),
         ),
         True,
     ),
