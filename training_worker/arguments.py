@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=_version())
     commands = top.add_subparsers(required=True, metavar=None, dest="command")
-    for add in (_new, _plan, _train, _eval, _card, _replay):
+    for add in (_new, _plan, _train, _eval, _card, _review, _release, _pack, _export, _replay):
         add(commands)
     return top
 
@@ -113,12 +113,90 @@ def _card(commands: Any) -> None:
         commands,
         "card",
         "card_command:run",
-        "Check a run folder's card against its receipt, files and evidence.",
+        "Check a run folder's card against its receipt, files and evidence, and take what only people can say.",
         "datasigil-train card runs/clauses",
+        "datasigil-train card runs/clauses --questions > answers.yaml",
+        "datasigil-train card runs/clauses --facts answers.yaml",
         notes="Exit code: 0 every fact agrees with its source, 1 something does not.",
     )
     one.add_argument("run_folder", metavar="RUN")
-    one.add_argument("--render", action="store_true", help="write README.md anew from card.json first")
+    action = one.add_mutually_exclusive_group()
+    action.add_argument(
+        "--render", action="store_true", help="write README.md and documents/ anew from card.json first"
+    )
+    action.add_argument(
+        "--questions", action="store_true", help="write a file that asks for every fact that is missing"
+    )
+    action.add_argument(
+        "--facts",
+        metavar="FILE",
+        help="take the answers in FILE into the card; reviews of the card as it was are void then",
+    )
+    _key_options(one, "sign a new ModelTrainingCredential over the new card with this key", required=False)
+    one.add_argument("--publisher", metavar="TEXT", help="your name in it (default: the DID of the key)")
+
+
+def _review(commands: Any) -> None:
+    one = _command(
+        commands,
+        "review",
+        "review:run",
+        "Sign a model card off, or reject it, as the expert who reviewed it.",
+        "datasigil-train review runs/clauses --key me --name 'Dr. A. Example' --qualification 'attorney at law' --verdict accepted",
+        notes="The review is a credential over the card's digest: any change of the card voids it.",
+    )
+    one.add_argument("run_folder", metavar="RUN")
+    one.add_argument("--name", required=True, metavar="TEXT", help="the reviewer's name")
+    one.add_argument("--qualification", required=True, metavar="TEXT", help="what qualifies the reviewer")
+    one.add_argument("--verdict", required=True, choices=("accepted", "accepted-with-conditions", "rejected"))
+    one.add_argument("--conditions", metavar="TEXT", help="with accepted-with-conditions: which")
+    one.add_argument(
+        "--level",
+        choices=("self", "commercial", "buyer", "membership", "unspecified", "3rdParty"),
+        default="unspecified",
+        help="UNTP assessor level: self for your own model, 3rdParty for somebody else's (default: unspecified)",
+    )
+    _key_options(one, "the reviewer's key", required=True)
+
+
+def _release(commands: Any) -> None:
+    one = _command(
+        commands,
+        "release",
+        "release:run",
+        "Release a model whose card is complete, reviewed and VALID; refuse a draft.",
+        "datasigil-train release runs/clauses --policy datasigil.toml",
+        notes=_EXIT_CODES,
+    )
+    one.add_argument("run_folder", metavar="RUN")
+    _gate_options(one)
+
+
+def _pack(commands: Any) -> None:
+    one = _command(
+        commands,
+        "pack",
+        "pack:run",
+        "Make one zip with a first page, for an auditor without a network.",
+        "datasigil-train pack runs/clauses -o clauses-audit.zip",
+    )
+    one.add_argument("run_folder", metavar="RUN")
+    one.add_argument("-o", "--output", metavar="FILE", help="the zip, which must not exist (default: RUN.zip)")
+
+
+def _export(commands: Any) -> None:
+    one = _command(
+        commands,
+        "export",
+        "export:run",
+        "Write a finished run's model for other programs: the adapter alone, merged with its base, or as ONNX.",
+        "datasigil-train export runs/clauses onnx --recipe recipe.yaml -o clauses-onnx",
+        notes="The export is compared with the trained model on probe texts before it is kept.",
+    )
+    one.add_argument("run_folder", metavar="RUN")
+    one.add_argument("form", choices=("adapter", "merged", "onnx"))
+    one.add_argument("--recipe", metavar="RECIPE", required=True, help="the recipe of the run; it names the base model")
+    one.add_argument("-o", "--output", metavar="DIR", help="folder to write, which must not exist (default: RUN-FORM)")
 
 
 def _replay(commands: Any) -> None:
@@ -154,6 +232,15 @@ def _command(commands: Any, name: str, run: str, text: str, *examples: str, note
     one.add_argument("-q", "--quiet", action="store_true", help="no talk and no progress")
     one.add_argument("-v", "--verbose", action="store_true", help="more talk")
     return one
+
+
+def _key_options(one: argparse.ArgumentParser, text: str, *, required: bool) -> None:
+    one.add_argument("--key", metavar="NAME_OR_FILE", required=required, help=text)
+    one.add_argument("--registry", metavar="URL", help="registry you are logged in to (default: DATASIGIL_REGISTRY)")
+    one.add_argument("--no-publish", action="store_true", help="sign, but do not register")
+    one.add_argument(
+        "--dev", action="store_true", help="admit a registry on this machine without TLS (or DATASIGIL_DEV=1)"
+    )
 
 
 def _gate_options(one: argparse.ArgumentParser) -> None:

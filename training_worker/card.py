@@ -12,12 +12,14 @@ from typing import Any
 from datasigil.canonical import document_digest
 from datasigil.encoding import pointer_token
 from datasigil.errors import MalformedError
-from datasigil.models.card import CARD_FORMAT_VERSION, CARD_TYPE, HUMAN_FACTS, NOT_PROVIDED
+from datasigil.models.card import CARD_FORMAT_VERSION, CARD_TYPE, NOT_PROVIDED
 from datasigil.models.form import resolve_pointer
+from datasigil.models.laws import facts_of
 
 JsonObject = dict[str, Any]
 
-# Facts of a dataset credential worth telling, where the publisher gives them: key and pointer below the subject.
+# Facts of a dataset credential worth telling, where the publisher gives them: key and pointer below the subject. Every other member
+# that the full profile knows and that says something about rights, people or quality follows under its own name.
 _DATASET_FACTS = (
     ("name", "/name"),
     ("version", "/version"),
@@ -25,18 +27,55 @@ _DATASET_FACTS = (
     ("issued", "/issued"),
     ("role", "/role"),
     ("license", "/license/expression"),
+    ("licenseTextDigest", "/license/textDigest"),
     ("manifestRoot", "/manifest/root"),
     ("fileCount", "/manifest/fileCount"),
-    ("intendedPurpose", "/intendedPurpose"),
-    ("prohibitedPurpose", "/prohibitedPurpose"),
-    ("limitations", "/limitations"),
-    ("dataBiases", "/dataBiases"),
-    ("representativeness", "/representativeness"),
-    ("synthetic", "/synthetic"),
-    ("classification", "/classification"),
-    ("inLanguage", "/inLanguage"),
+    ("sourceUrl", "/source/url"),
+    ("sourceRevision", "/source/revision"),
+    *(
+        (name, f"/{name}")
+        for name in (
+            "temporal", "isLiveDataset", "recordCount", "tokenCount", "modality", "dataTypes", "inLanguage", "useClass", "rightsBasis", "ipContent",
+            "hasPolicy", "tdmReservation", "sourceCategory", "generationMethod", "originGeography", "classification", "personalData",
+            "deidentification", "synthetic", "illegalContentMeasures", "qualityMeasurement", "representativeness", "dataBiases", "limitations",
+            "assumptions", "gaps", "annotationProtocol", "annotationPlatform", "annotatorDemographics", "annotationAgreement", "intendedPurpose",
+            "prohibitedPurpose", "maintenance", "erasureContact",
+        )
+    ),
+)  # fmt: skip
+_GATE_FACTS = (
+    "decision",
+    "scope",
+    "time",
+    "lastChecked",
+    "rechecks",
+    "mode",
+    "policyDigest",
+    "sector",
+    "use",
+    "warnings",
 )
-_GATE_FACTS = ("decision", "scope", "time", "lastChecked", "rechecks", "mode", "policyDigest")
+_SETTINGS = (
+    "seed",
+    "batchSize",
+    "maxTokens",
+    "learningRate",
+    "headLearningRate",
+    "weightDecay",
+    "warmup",
+    "pooling",
+    "lora",
+)
+_RUN_FACTS = (
+    "epochs",
+    "bestEpoch",
+    "steps",
+    "stopped",
+    "trainableParameters",
+    "totalParameters",
+    "examples",
+    "examplesRoot",
+)
 
 
 def run_leaf(receipt: JsonObject, pointer: str) -> JsonObject:
@@ -66,26 +105,54 @@ def credential_leaf(credential: Mapping[str, Any], pointer: str) -> JsonObject:
     return {"value": value, "source": source, "assurance": assurance}
 
 
-def build_card(receipt: JsonObject, receipt_digest: str, credentials: Sequence[Mapping[str, Any]]) -> JsonObject:
-    """Return the card of a run; `credentials` stand in the order of the receipt's datasets."""
-    people = _people(receipt)
+def build_card(
+    receipt: JsonObject,
+    receipt_digest: str,
+    credentials: Sequence[Mapping[str, Any]],
+    statements: Sequence[Mapping[str, Any]] = (),
+) -> JsonObject:
+    """Return the card of a run; `credentials` stand in the order of the receipt's datasets, `statements` of people oldest first."""
+    people = _people(receipt, statements)
     missing = any(leaf["assurance"] == "not-provided" for leaf in people.values())
+    sections = {
+        "details": _details(receipt),
+        "trainingData": [_dataset(receipt, number, document) for number, document in enumerate(credentials)],
+        "licences": _licences(receipt),
+        "filtering": _filtering(receipt),
+        "procedure": _procedure(receipt),
+        "compute": _compute(receipt),
+        "gate": _some(receipt, "/gate", _GATE_FACTS),
+        "evaluation": _evaluation(receipt),
+        "failureModes": _cited(receipt["evaluation"].get("failureModes", {}), "eval#/failureModes"),
+        "people": people,
+    }
     return {
         "type": CARD_TYPE,
         "formatVersion": CARD_FORMAT_VERSION,
         "status": "draft" if missing else "complete",
         "receiptDigest": receipt_digest,
-        "sections": {
-            "details": _details(receipt),
-            "trainingData": [_dataset(receipt, number, document) for number, document in enumerate(credentials)],
-            "filtering": _filtering(receipt),
-            "procedure": _procedure(receipt),
-            "compute": _compute(receipt),
-            "gate": {key: run_leaf(receipt, f"/gate/{key}") for key in _GATE_FACTS},
-            "evaluation": _evaluation(receipt),
-            "people": people,
-        },
+        "sections": {key: value for key, value in sections.items() if value},
     }
+
+
+def _some(receipt: JsonObject, pointer: str, keys: Sequence[str]) -> JsonObject:
+    """Return leaves for those of `keys` that the receipt has at `pointer`; an empty list is nothing to tell."""
+    held = resolve_pointer(receipt, pointer)
+    return {key: run_leaf(receipt, f"{pointer}/{key}") for key in keys if key in held and held[key] != []}
+
+
+def _cited(value: Any, source: str) -> Any:
+    """Return a recorded value as groups and leaves of its own shape, each leaf citing its place; empty lists are left out."""
+    if isinstance(value, dict):
+        members = {key: _cited(item, f"{source}/{pointer_token(key)}") for key, item in value.items()}
+        return {key: item for key, item in members.items() if item != []}
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return [_cited(item, f"{source}/{number}") for number, item in enumerate(value)]
+    return {"value": value, "source": source, "assurance": "computed"}
+
+
+def _licences(receipt: JsonObject) -> JsonObject:
+    return _some(receipt, "/gate", ("duties",))
 
 
 def _details(receipt: JsonObject) -> JsonObject:
@@ -96,16 +163,17 @@ def _details(receipt: JsonObject) -> JsonObject:
         base_license = {"value": base["license"], "source": source, "assurance": "declared"}
     else:
         base_license = run_leaf(receipt, "/base/license")
+    weights = next(name for name in ("adapter_model.safetensors", "model.safetensors", *files) if name in files)
     return {
         "name": run_leaf(receipt, "/run/name"),
         "version": run_leaf(receipt, "/recipe/document/version"),
         "task": run_leaf(receipt, "/recipe/document/task/type"),
-        "labels": run_leaf(receipt, "/data/labels"),
+        **({"labels": run_leaf(receipt, "/data/labels")} if receipt["data"].get("labels") else {}),
         "baseModel": run_leaf(receipt, "/base/name"),
         "baseLicense": base_license,
         "baseTrainingData": run_leaf(receipt, "/base/trainingData"),
         "baseWeightsDigest": run_leaf(receipt, "/base/weightsDigest"),
-        "adapterDigest": run_leaf(receipt, f"/artefacts/files/{files.index('adapter_model.safetensors')}/sha256"),
+        "adapterDigest": run_leaf(receipt, f"/artefacts/files/{files.index(weights)}/sha256"),
         "artefactsRoot": run_leaf(receipt, "/artefacts/root"),
     }
 
@@ -126,83 +194,59 @@ def _dataset(receipt: JsonObject, number: int, credential: Mapping[str, Any]) ->
 
 def _filtering(receipt: JsonObject) -> JsonObject:
     splits = {
-        f"{name}Split": {
-            key: run_leaf(receipt, f"/data/splits/{name}/{key}")
-            for key in ("rows", "groups", "tokens", "truncatedRows", "labels", "digest")
-        }
-        for name in ("train", "validation", "test")
+        f"{name}Split": _cited(split, f"run#/data/splits/{name}") for name, split in receipt["data"]["splits"].items()
     }
+    for name, split in splits.items():
+        if "labels" in split:  # counts by label are one fact, told together
+            split["labels"] = run_leaf(receipt, f"/data/splits/{name.removesuffix('Split')}/labels")
     overlap = {key: run_leaf(receipt, f"/data/overlap/{pointer_token(key)}") for key in receipt["data"]["overlap"]}
-    return {**overlap, "ignoredTags": run_leaf(receipt, "/data/ignoredTags"), **splits}
+    return {**overlap, **_some(receipt, "/data", ("ignoredTags",)), **splits}
 
 
 def _procedure(receipt: JsonObject) -> JsonObject:
-    settings = {
-        key: run_leaf(receipt, f"/recipe/document/training/{key}")
-        for key in (
-            "seed",
-            "batchSize",
-            "maxTokens",
-            "learningRate",
-            "headLearningRate",
-            "weightDecay",
-            "warmup",
-            "pooling",
-            "lora",
-        )
-    }
-    run = {
-        key: run_leaf(receipt, f"/training/{key}")
-        for key in (
-            "epochs",
-            "bestEpoch",
-            "steps",
-            "stopped",
-            "trainableParameters",
-            "totalParameters",
-            "examples",
-            "examplesRoot",
-        )
-    }
-    digests = {
+    digests = _some(receipt, "/data", ("transformDigest", "tokenisedDigest"))
+    return {
+        **_some(receipt, "/recipe/document/training", _SETTINGS),
+        **_some(receipt, "/training", _RUN_FACTS),
+        **digests,
         "recipeDigest": run_leaf(receipt, "/recipe/digest"),
-        "transformDigest": run_leaf(receipt, "/data/transformDigest"),
-        "tokenisedDigest": run_leaf(receipt, "/data/tokenisedDigest"),
     }
-    return {**settings, **run, **digests}
 
 
 def _compute(receipt: JsonObject) -> JsonObject:
     leaves = {key: run_leaf(receipt, f"/hardware/{key}") for key in receipt["hardware"]}
-    for key in ("started", "durationSeconds", "cpuSeconds", "resumes"):
-        leaves[key] = run_leaf(receipt, f"/run/{key}")
-    for key in ("python", "packages", "lockfileDigest"):
-        leaves[key] = run_leaf(receipt, f"/software/{key}")
-    return leaves
+    leaves |= _some(receipt, "/run", ("started", "durationSeconds", "cpuSeconds", "resumes"))
+    leaves |= _some(receipt, "/software", ("python", "worker", "packages", "lockfileDigest"))
+    return {**leaves, **({"energy": _cited(receipt["energy"], "run#/energy")} if "energy" in receipt else {})}
 
 
 def _evaluation(receipt: JsonObject) -> JsonObject:
     figures = ("microF1", "macroF1", "labelsOnlyMicroF1", "labelsOnlyMacroF1")
+    evaluation = receipt["evaluation"]
+    if "model" not in evaluation["test"]:  # not a classifier: its figures are told as they were recorded
+        return {split: _cited(evaluation[split], f"eval#/{split}") for split in ("test", "validation")}
     leaves: JsonObject = {"thresholds": eval_leaf(receipt, "/thresholds")}
     for split in ("test", "validation"):
         group: JsonObject = {key: eval_leaf(receipt, f"/{split}/model/{key}") for key in figures}
         group["majorityMicroF1"] = eval_leaf(receipt, f"/{split}/majority/microF1")
         group["majorityMacroF1"] = eval_leaf(receipt, f"/{split}/majority/macroF1")
-        group["perClass"] = [
-            {key: eval_leaf(receipt, f"/{split}/model/perClass/{number}/{key}") for key in entry}
-            for number, entry in enumerate(receipt["evaluation"][split]["model"]["perClass"])
-        ]
+        if "splitDigest" in evaluation[split]:
+            group["splitDigest"] = eval_leaf(receipt, f"/{split}/splitDigest")
+        group["perClass"] = _cited(evaluation[split]["model"]["perClass"], f"eval#/{split}/model/perClass")
         leaves[split] = group
     return leaves
 
 
-def _people(receipt: JsonObject) -> JsonObject:
-    provided = receipt.get("provided", {"by": "", "facts": {}})
+def _people(receipt: JsonObject, statements: Sequence[Mapping[str, Any]]) -> JsonObject:
+    """Return what people said, the last word about each fact, or that nobody said it yet."""
+    said: dict[str, tuple[str, Any]] = {}
+    for one in [*([receipt["provided"]] if "provided" in receipt else []), *statements]:
+        said |= {key: (one["by"], text) for key, text in one["facts"].items()}
     return {
-        key: {"value": provided["facts"][key], "source": f"human:{provided['by']}", "assurance": "declared"}
-        if key in provided["facts"]
-        else {"value": NOT_PROVIDED.format(by), "source": "human:", "assurance": "not-provided"}
-        for key, _, by in HUMAN_FACTS
+        fact.key: {"value": said[fact.key][1], "source": f"human:{said[fact.key][0]}", "assurance": "declared"}
+        if fact.key in said
+        else {"value": NOT_PROVIDED.format(fact.asked_by), "source": "human:", "assurance": "not-provided"}
+        for fact in facts_of(str(receipt["gate"].get("sector", "")))
     }
 
 

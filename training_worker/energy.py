@@ -18,7 +18,9 @@ OVERHEAD = 1.3
 ESTIMATE_METHOD = (
     "estimated: processor seconds x 4.0 W per busy core x 1.3 for memory, fans and conversion; may be off by half"
 )
-COUNTER_METHOD = "measured: RAPL package counters over the whole machine; what else ran is in it, memory and fans are not"
+COUNTER_METHOD = (
+    "measured: RAPL package counters over the whole machine; what else ran is in it, memory and fans are not"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def worst_slices(judged: Judged, schema: LabelSchema) -> list[dict[str, Any]]:
     """Return the slices with the largest share of wrong rows: by label, length, cut text, dataset and document."""
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     lengths = [len(tokens) for tokens in judged.split.tokens]
-    edges = np.quantile(lengths, (0.25, 0.5, 0.75)) if lengths else []
+    edges = np.quantile(lengths, (0.25, 0.5, 0.75))
     datasets = {example.record.dataset for example in judged.split.examples}
     for row, example in enumerate(judged.split.examples):
         names = [schema.names[number] for number in example.labels] or [schema.none_label or "no label"]

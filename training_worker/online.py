@@ -21,7 +21,15 @@ from datasigil.transparency.client_state import ClientState
 from datasigil.trust.policy import TrustPolicy
 from training_worker import places
 from training_worker.run_folder import write_file
-from training_worker.sign_model import CREDENTIAL, Registration, load_signer, model_credential, sign_model_credential
+from training_worker.sign_model import (
+    CREDENTIAL,
+    Registration,
+    SignOff,
+    load_signer,
+    model_credential,
+    review_credential,
+    sign_credential,
+)
 
 LOGIN_MAX_BYTES = 64 * KIB
 ATTEMPTS = 3  # a status index that is taken is drawn again
@@ -101,7 +109,12 @@ class Publishing:
         document = model_credential(
             receipt, receipt_digest, card_digest, registration=self.registration, publisher=self.publisher, at=at
         )
-        return sign_model_credential(document, self.signer, at=at)
+        return sign_credential(document, self.signer, at=at)
+
+    def review(self, sign_off: SignOff, card_digest: str) -> bytes:
+        """Return an expert's signed review of the card with this digest."""
+        at = datetime.now(UTC)
+        return sign_credential(review_credential(sign_off, card_digest, registration=self.registration, at=at), self.signer, at=at)  # fmt: skip
 
     def publish(self, folder: Path) -> dict[str, Any]:
         """Register the run's credential and write its evidence bundle beside it; repeating it changes nothing.
@@ -110,6 +123,19 @@ class Publishing:
             DatasigilError: the registry's refusal, FETCH for an unreachable one, NOT_LOGGED_IN for an expired login. The run
                 folder is whole in every case, and `datasigil publish` can register the credential later.
         """
+
+        def again(credential: Mapping[str, Any]) -> bytes:
+            subject = credential["credentialSubject"]
+            receipt = parse_json((folder / "receipt.json").read_bytes(), max_bytes=64 * KIB * KIB)
+            return self._signed(receipt, subject["receiptDigest"], subject["cardDigest"])
+
+        return self.register(folder / CREDENTIAL, folder / MODEL_BUNDLE, again)
+
+    def register(self, path: Path, bundle: Path, again: Callable[[Mapping[str, Any]], bytes]) -> dict[str, Any]:
+        """Register the credential in a file and write its evidence bundle; `again` signs anew when its status index is taken.
+
+        Raises: as `publish`.
+        """
         if self.token_expires <= Instant.from_datetime(datetime.now(UTC)):
             raise DatasigilError(
                 "NOT_LOGGED_IN",
@@ -117,22 +143,19 @@ class Publishing:
                 found=str(self.token_expires),
                 next_action=f"datasigil login --registry {self.client.url}",
             )
-        answer = self._register(folder)
-        bundle = self.client.bundle(str(answer["id"]))
-        write_bundle(folder / MODEL_BUNDLE, bundle)
+        answer = self._register(path, again)
+        write_bundle(bundle, self.client.bundle(str(answer["id"])))
         return {"id": str(answer["id"]), "digest": str(answer["digest"]), "logIndex": int(answer["logIndex"])}
 
-    def _register(self, folder: Path) -> dict[str, Any]:
+    def _register(self, path: Path, again: Callable[[Mapping[str, Any]], bytes]) -> dict[str, Any]:
         for attempt in range(ATTEMPTS):
-            credential = parse_json((folder / CREDENTIAL).read_bytes())
+            credential = parse_json(path.read_bytes())
             try:
                 return self.client.register(credential)
             except RegistryError as error:
                 if error.code != "STATUS_INDEX_TAKEN" or attempt == ATTEMPTS - 1:
                     raise
-            subject = credential["credentialSubject"]
-            receipt = parse_json((folder / "receipt.json").read_bytes(), max_bytes=64 * KIB * KIB)
-            write_file(folder / CREDENTIAL, self._signed(receipt, subject["receiptDigest"], subject["cardDigest"]))
+            write_file(path, again(credential))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 

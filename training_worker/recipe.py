@@ -229,9 +229,9 @@ class Provided(_Strict):
     @field_validator("facts")
     @classmethod
     def _known(cls, facts: dict[str, str]) -> dict[str, str]:
-        from datasigil.models.card import HUMAN_FACTS
+        from datasigil.models.laws import HUMAN_FACTS
 
-        known = [key for key, _, _ in HUMAN_FACTS]
+        known = [fact.key for fact in HUMAN_FACTS]
         for key in facts:
             if key not in known:
                 raise ValueError(f"unknown fact {key!r}{_nearest(key, known)}")

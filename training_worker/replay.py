@@ -81,7 +81,7 @@ def run(given: Namespace, console: Console) -> int:
     raw = read_recipe_bytes(path)
     recipe = parse_recipe(raw, place=str(path))
     first = read_run(folder).document
-    _same_recipe(first, recipe.digest, path)
+    same_recipe(first, recipe.digest, path)
     progress = Progress("quiet" if console.quiet or console.json else "text", console.err)
     with tempfile.TemporaryDirectory(prefix="datasigil-replay-") as work:
         request = RunRequest(
@@ -93,7 +93,12 @@ def run(given: Namespace, console: Console) -> int:
     return REFUSED if result.verdict == DIVERGED else OK
 
 
-def _same_recipe(receipt: Mapping[str, Any], digest: str, path: Path) -> None:
+def same_recipe(receipt: Mapping[str, Any], digest: str, path: Path) -> None:
+    """Refuse a recipe that is not the one of the run.
+
+    Raises:
+        ManifestMismatchError: OTHER_RECIPE.
+    """
     if receipt["recipe"]["digest"] != digest:
         raise ManifestMismatchError(
             "OTHER_RECIPE",
@@ -148,4 +153,4 @@ def tolerance_of(text: str) -> Decimal:
     return value
 
 
-__all__ = ["Replay", "compare", "run"]
+__all__ = ["Replay", "compare", "run", "same_recipe"]

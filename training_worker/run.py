@@ -17,8 +17,9 @@ from datasigil.bundle import sidecar_path
 from datasigil.canonical import jcs, sha256_hex
 from datasigil.encoding import Instant
 from datasigil.models.card import card_bytes, parse_card
+from datasigil.models.companions import Shown
 from datasigil.models.examples import ExampleList
-from datasigil.models.readme import render_readme
+from datasigil.models.model_folder import rendered
 from datasigil.models.receipt import receipt_bytes
 from training_worker.base_model import (
     README,
@@ -35,6 +36,7 @@ from training_worker.environment import DECISIVE, installed_packages
 from training_worker.evaluation import evaluate, evaluation_document, evaluation_table
 from training_worker.failure_modes import Judged, failure_modes
 from training_worker.gate import GateSettings, PassedGate, Refused, passed_gate
+from training_worker.plots import plots
 from training_worker.preparation import Prepared, divide_files, tokenise_all
 from training_worker.progress import Progress
 from training_worker.receipt import RunFacts, build_receipt
@@ -173,6 +175,7 @@ def _train(request: RunRequest, ready: Ready, place: RunFolder) -> Finished:
         **classifier_files(model, base_name=ready.base.name),
         EXAMPLES: examples.to_bytes(),
         CLASSIFIER: classifier_bytes(recipe, ready.base, prepared, trained.thresholds),
+        **plots(trained.state.history, evaluation["test"], evaluation["failureModes"]),
     }
     watch.judge(final=True)
     files, receipt = assemble(request, ready, examples, facts, artefacts, watch)
@@ -279,7 +282,8 @@ def assemble(
     digest = sha256_hex(files[RECEIPT])
     card = build_card(receipt, digest, [dataset.credential for dataset in ready.gate.datasets])
     files[CARD] = card_bytes(card)
-    files["README.md"] = render_readme(parse_card(files[CARD]))
+    pictures = frozenset(path for path in artefacts if path.startswith("plots/"))
+    files |= rendered(Shown(parse_card(files[CARD]), pictures=pictures))
     for dataset in ready.gate.datasets:
         files[dataset.evidence_name] = dataset.evidence
         if dataset.sidecar is not None:

@@ -1,7 +1,7 @@
-"""The one module of the worker that reaches a private key: it signs the run's own ModelTrainingCredential.
+"""The one module of the worker that reaches a private key: it signs the run's own ModelTrainingCredential, and reviews of its card.
 
-Here: the credential's document, built from the receipt, and its signature. Not here: receipts and cards, registering (the
-command line does that), any other use of keys. Profile: DESIGN.md section 4; type: vocabulary.md, table 5.
+Here: the two credentials' documents, built from receipt and card, and their signatures. Not here: receipts and cards, registering (the
+command line does that), any other use of keys. Profile: DESIGN.md section 4; types: vocabulary.md, tables 3 and 5.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from datasigil.limits import STATUS_LIST_MIN_BITS
 from datasigil.signing import LocalSigner, Signer, add_proof
 
 TYPE = "ModelTrainingCredential"
+REVIEW_TYPE = "DatasetAuditCredential"
 CREDENTIAL = "model-credential.json"
 _TRAINING_CODE = "lora"
 _METRICS = (("micro-f1", "microF1"), ("macro-f1", "macroF1"))
@@ -79,14 +80,21 @@ def model_credential(
     index: int | None = None,
 ) -> dict[str, Any]:
     """Return the unsigned credential about a run; `index` is the status index, drawn at random when absent."""
+    subject = subject_of(receipt, receipt_digest, card_digest, publisher=publisher, at=at)
+    return _envelope(TYPE, subject, registration=registration, at=at, index=index)
+
+
+def _envelope(
+    kind: str, subject: dict[str, Any], *, registration: Registration, at: datetime, index: int | None
+) -> dict[str, Any]:
     index = secrets.randbelow(STATUS_LIST_MIN_BITS) if index is None else index
     return {
         "@context": list(PROFILE_CONTEXTS),
         "id": f"urn:uuid:{uuid.uuid4()}",
-        "type": ["VerifiableCredential", TYPE],
+        "type": ["VerifiableCredential", kind],
         "issuer": registration.did,
         "validFrom": str(Instant.from_datetime(at.replace(microsecond=0))),
-        "credentialSchema": credential_schema(TYPE),
+        "credentialSchema": credential_schema(kind),
         "credentialStatus": [
             {
                 "type": "BitstringStatusListEntry",
@@ -98,15 +106,46 @@ def model_credential(
             for purpose in ("revocation", "suspension")
         ],
         "transparencyLog": {"type": "TransparencyLog", "origin": registration.log_origin, "url": registration.log_url},
-        "credentialSubject": subject_of(receipt, receipt_digest, card_digest, publisher=publisher, at=at),
+        "credentialSubject": subject,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class SignOff:
+    """What a reviewer says about a card: who, with which qualification, and the verdict."""
+
+    name: str
+    qualification: str
+    verdict: str  # accepted | accepted-with-conditions | rejected
+    conditions: str = ""
+    level: str = "unspecified"  # UNTP assessor level
+
+
+def review_credential(
+    sign_off: SignOff, card_digest: str, *, registration: Registration, at: datetime, index: int | None = None
+) -> dict[str, Any]:
+    """Return the unsigned credential by which an expert signs a card off; any change of the card voids it."""
+    subject: dict[str, Any] = {
+        "id": f"urn:uuid:{uuid.uuid4()}",
+        "type": "DatasetAudit",
+        "attestationType": "review",
+        "assessorLevel": sign_off.level,
+        "assessmentLevel": "no-endorsement",
+        "assessor": {"id": registration.did, "name": sign_off.name},
+        "qualification": sign_off.qualification,
+        "verdict": sign_off.verdict,
+        "target": {"cardDigest": card_digest},
+        **({"conditions": sign_off.conditions} if sign_off.conditions else {}),
+    }
+    return _envelope(REVIEW_TYPE, subject, registration=registration, at=at, index=index)
 
 
 def subject_of(
     receipt: Mapping[str, Any], receipt_digest: str, card_digest: str, *, publisher: str, at: datetime
 ) -> dict[str, Any]:
     """Return the credential's subject, every value from the receipt."""
-    adapter = next(file for file in receipt["artefacts"]["files"] if file["path"] == "adapter_model.safetensors")
+    files = receipt["artefacts"]["files"]
+    adapter = next((one for one in files if one["path"] == "adapter_model.safetensors"), files[0])
     base, run, hardware = receipt["base"], receipt["run"], receipt["hardware"]
     return {
         "id": run["id"],
@@ -142,7 +181,12 @@ def subject_of(
         "endedAt": run["finished"],
         "durationSeconds": run["durationSeconds"],
         "evaluation": _evaluation(receipt["evaluation"]),
+        **({"footprint": _footprint(receipt["energy"])} if "energy" in receipt else {}),
     }
+
+
+def _footprint(energy: Mapping[str, Any]) -> dict[str, Any]:
+    return {"energyKilowattHours": energy["kilowattHours"], "method": energy["method"], "basis": energy["basis"]}
 
 
 def _used(dataset: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,7 +227,7 @@ def _spdx(license_text: str) -> str:
     )
 
 
-def sign_model_credential(document: Mapping[str, Any], signer: Signer, *, at: datetime) -> bytes:
+def sign_credential(document: Mapping[str, Any], signer: Signer, *, at: datetime) -> bytes:
     """Return the signed credential's canonical bytes; it is parsed as strictly as a verifier would before it is signed.
 
     Raises:
@@ -203,4 +247,13 @@ def sign_model_credential(document: Mapping[str, Any], signer: Signer, *, at: da
     return jcs(signed)
 
 
-__all__ = ["CREDENTIAL", "Registration", "load_signer", "model_credential", "sign_model_credential", "subject_of"]
+__all__ = [
+    "CREDENTIAL",
+    "Registration",
+    "SignOff",
+    "load_signer",
+    "model_credential",
+    "review_credential",
+    "sign_credential",
+    "subject_of",
+]

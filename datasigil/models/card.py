@@ -1,31 +1,31 @@
 """The model card as canonical JSON: every leaf is {value, source, assurance}, and every source can be checked.
 
-Here: the card's form, the requirements that only a person can meet, and the check of each leaf against the receipt, the
-credentials and the files it cites. Not here: Markdown (`readme`), the verdict over a folder (`model_folder`), building
-a card from a run (`training_worker/card`).
+Here: the card's form, and the check of each leaf against the receipt, the credentials, the people's statements and the files it
+cites. Not here: who asks people for what (`laws`), documents (`readme`, `companions`, `mlbom`), the verdict over a folder
+(`model_folder`), building a card from a run (`training_worker/card`).
 
-Sections follow Mitchell et al. 2019 ("Model Cards for Model Reporting"); the legal places named beside human-only
-facts are those of Regulation (EU) 2024/1689 (OJ L, 12.7.2024), Annex IV. A card describes; it never claims compliance.
+Sections follow Mitchell et al. 2019 ("Model Cards for Model Reporting"). A card describes; it never claims compliance.
 
 Sources:
     credential:sha256:HEX#/pointer   a value inside a credential with this document digest
     run#/pointer                     a value the worker recorded in the receipt
     eval#/pointer                    a value under the receipt's `evaluation`
     file:sha256:HEX#key              `key: value` in the YAML front matter of a file with this digest
-    human:NAME                       a named person said so, through the recipe; recorded in the receipt's `provided`
+    human:NAME                       a named person said so: in the recipe (the receipt's `provided`), or later in `statements.json`
     human:                           nobody has said it yet
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from datasigil.canonical import document_digest, jcs, sha256_hex
 from datasigil.encoding import parse_json, pointer_token
 from datasigil.errors import MalformedError
 from datasigil.models.form import resolve_pointer
+from datasigil.models.laws import HUMAN_FACTS, facts_of
 from datasigil.record import dataclass, field
 
 if TYPE_CHECKING:
@@ -37,22 +37,6 @@ CARD_MAX_BYTES = 8 * 1024 * 1024
 
 ASSURANCES = ("computed", "declared", "attested", "not-provided")
 NOT_PROVIDED = "NOT PROVIDED - required by {}"
-
-# Facts that no machine can state: key, heading, and who asks for it. "EU 2024/1689" is the AI Act; places are Annex IV points.
-HUMAN_FACTS: tuple[tuple[str, str, str], ...] = (
-    ("provider", "Legal name, address and contact of the provider", "EU 2024/1689 Annex IV 1(a)"),
-    ("intendedPurpose", "Intended purpose and intended users", "EU 2024/1689 Annex IV 1(a)"),
-    ("outOfScopeUses", "Uses that are out of scope", "EU 2024/1689 Annex IV 3"),
-    ("dataSuitability", "Why this data suits the purpose", "EU 2024/1689 Annex IV 2(d)"),
-    ("designRationale", "Design choices, their rationale and trade-offs", "EU 2024/1689 Annex IV 2(b)"),
-    ("metricSuitability", "Why these metrics suit the purpose", "EU 2024/1689 Annex IV 4"),
-    ("foreseeableHarms", "Foreseeable unintended outcomes and their mitigation", "EU 2024/1689 Annex IV 3"),
-    ("privacyReasoning", "Memorisation and privacy risk of this training set", "EU 2024/1689 Annex IV 2(d)"),
-    ("humanOversight", "Human oversight measures", "EU 2024/1689 Annex IV 2(e)"),
-    ("monitoring", "Post-market monitoring plan", "EU 2024/1689 Annex IV 9"),
-    ("liability", "Who bears which risk, warranty and indemnity", "the parties' contract"),
-    ("expertReview", "Review by a named expert", "EU 2024/1689 Annex IV 2(g)"),
-)
 
 _LEAF_MEMBERS = frozenset({"value", "source", "assurance"})
 _CREDENTIAL = re.compile(r"credential:sha256:([0-9a-f]{64})#(.*)\Z", re.DOTALL)
@@ -89,6 +73,7 @@ class CardEvidence:
     receipt: Mapping[str, JsonValue]
     credentials: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)  # by document digest
     files: Mapping[str, bytes] = field(default_factory=dict)  # by SHA-256
+    statements: Sequence[Mapping[str, JsonValue]] = ()  # of people after the run, oldest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +124,28 @@ def check_card_form(document: JsonValue) -> None:
     if set(document) != members:
         raise MalformedError("SCHEMA", "the card has other members", expected=", ".join(sorted(members)))
     leaves = tuple(card_leaves(document["sections"], "/sections"))
-    if not leaves:
-        raise MalformedError("SCHEMA", "the card states nothing", place="/sections")
+    _check_people(document["sections"])
     # A reviewer's credential over the digest releases a complete card; the card itself never says more than this.
     status = "draft" if any(leaf.assurance == "not-provided" for leaf in leaves) else "complete"
     if document["status"] != status:
         raise MalformedError("SCHEMA", "the status does not follow from the facts", place="/status", expected=status)
+
+
+def _check_people(sections: JsonValue) -> None:
+    """Check that the card names exactly the facts that people are asked for: one left out would look like one not needed."""
+    gate = sections.get("gate") if isinstance(sections, dict) else None
+    sector = gate.get("sector") if isinstance(gate, dict) else None
+    wanted = {fact.key for fact in facts_of(str(sector.get("value")) if isinstance(sector, dict) else "")}
+    people = sections.get("people") if isinstance(sections, dict) else None
+    if not isinstance(people, dict) or set(people) != wanted:
+        found = ", ".join(sorted(wanted.symmetric_difference(people if isinstance(people, dict) else ())))
+        raise MalformedError(
+            "SCHEMA",
+            "the card does not name every fact that people are asked for, and no other",
+            place="/sections/people",
+            expected=", ".join(sorted(wanted)),
+            found=f"differs in {found}",
+        )
 
 
 def card_leaves(value: JsonValue, place: str) -> Iterator[Leaf]:
@@ -192,7 +193,7 @@ def _check_leaf(leaf: Leaf, evidence: CardEvidence) -> LeafFinding:
 
 def _check_missing(leaf: Leaf) -> LeafFinding:
     """Check that a fact nobody gave says so, in the words fixed for its place, and nothing more."""
-    demands = {f"/sections/people/{key}": NOT_PROVIDED.format(by) for key, _, by in HUMAN_FACTS}
+    demands = {f"/sections/people/{fact.key}": NOT_PROVIDED.format(fact.asked_by) for fact in HUMAN_FACTS}
     if leaf.source != "human:" or leaf.assurance != "not-provided" or demands.get(leaf.pointer) != leaf.value:
         return LeafFinding(leaf, "failed", "CARD_SOURCE", "a fact with no source", demands.get(leaf.pointer, ""))
     return LeafFinding(leaf, "not_provided")
@@ -214,7 +215,7 @@ def _cited(leaf: Leaf, evidence: CardEvidence) -> tuple[JsonValue, tuple[str, ..
             raise MalformedError("CARD_SOURCE", "no file with this digest is at hand", found=match[1])
         return front_matter_value(data, match[2]), ("declared",)
     if leaf.source.startswith("human:"):
-        return _said(leaf, evidence.receipt), ("declared",)
+        return _said(leaf, evidence), ("declared",)
     raise MalformedError("CARD_SOURCE", "an unknown kind of source", found=leaf.source[:100])
 
 
@@ -231,11 +232,15 @@ def _credential_assurance(document: Mapping[str, JsonValue], pointer: str) -> tu
     return (best,)
 
 
-def _said(leaf: Leaf, receipt: Mapping[str, JsonValue]) -> JsonValue:
-    provided = receipt.get("provided")
-    if not isinstance(provided, dict) or leaf.source != f"human:{provided['by']}":
-        raise MalformedError("CARD_SOURCE", "the receipt records no such person", found=leaf.source[:100])
-    return resolve_pointer(provided["facts"], "/" + leaf.pointer.rsplit("/", 1)[-1])
+def _said(leaf: Leaf, evidence: CardEvidence) -> JsonValue:
+    """Return what the named person said last about this fact."""
+    provided = evidence.receipt.get("provided")
+    said = [*([provided] if isinstance(provided, dict) else []), *evidence.statements]
+    key = leaf.pointer.rsplit("/", 1)[-1]
+    for one in reversed(said):
+        if leaf.source == f"human:{one['by']}" and isinstance(one["facts"], dict) and key in one["facts"]:
+            return one["facts"][key]
+    raise MalformedError("CARD_SOURCE", "no such person is on record as having said this", found=leaf.source[:100])
 
 
 def front_matter_value(data: bytes, key: str) -> str:
@@ -255,7 +260,6 @@ def front_matter_value(data: bytes, key: str) -> str:
 
 __all__ = [
     "ASSURANCES",
-    "HUMAN_FACTS",
     "NOT_PROVIDED",
     "CardEvidence",
     "Leaf",

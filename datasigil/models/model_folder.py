@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from datasigil.bundle import MANIFEST_SUFFIX, SUFFIX, parse_bundle
@@ -19,9 +20,16 @@ from datasigil.credentials.types import parse_credential
 from datasigil.encoding import parse_json
 from datasigil.errors import DatasigilError, MalformedError
 from datasigil.models.card import CardEvidence, LeafFinding, ModelCard, check_card, parse_card
+from datasigil.models.companions import FOLDER as DOCUMENTS
+from datasigil.models.companions import Shown, documents
 from datasigil.models.examples import check_examples, parse_example_list
+from datasigil.models.mlbom import FILE as MLBOM
+from datasigil.models.mlbom import render_mlbom
 from datasigil.models.readme import render_readme
 from datasigil.models.receipt import Receipt, parse_receipt
+from datasigil.models.release import RELEASE, Release, check_release, parse_release
+from datasigil.models.reviews import REVIEWS, VOID, Review, check_review, parse_review
+from datasigil.models.statements import parse_statements
 from datasigil.record import dataclass, field
 from datasigil.verification import verify_bytes
 
@@ -38,8 +46,12 @@ CREDENTIAL, BUNDLE, RECIPE, BASE_README = (
     "recipe.yaml",
     "evidence/base-README.md",
 )
+STATEMENTS = "statements.json"
 FORMAT_VERSION = 1
-_VOUCHED_ELSEWHERE = frozenset({RECEIPT, CARD, README, CREDENTIAL, BUNDLE, RECIPE, BASE_README})
+_VOUCHED_ELSEWHERE = frozenset(
+    {RECEIPT, CARD, README, CREDENTIAL, BUNDLE, RECIPE, BASE_README, STATEMENTS, MLBOM, RELEASE}
+)
+_CREDENTIAL_SUFFIX = ".credential.json"
 _UNDECIDED = "undetermined"
 
 
@@ -74,6 +86,7 @@ class ModelFinding:
     reports: Mapping[str, Report] = field(default_factory=dict)  # file name -> report on the evidence in it
     receipt: Receipt | None = None
     card: ModelCard | None = None
+    shown: Shown | None = None  # what the documents of the folder are made from
 
     @property
     def decision(self) -> str:
@@ -153,6 +166,11 @@ class _Folder:
         self.findings: list[Finding] = []
         self.reports: dict[str, Report] = {}
 
+    @property
+    def pictures(self) -> frozenset[str]:
+        """The plots in the folder; the receipt vouches for them as artefacts."""
+        return frozenset(path for path in self.digests if path.startswith("plots/"))
+
     def read(self, name: str) -> bytes:
         """Return a file whose bytes are those in the manifest of the folder."""
         if name not in self.digests:
@@ -191,7 +209,8 @@ class _Folder:
         }
         known |= {name.removesuffix(SUFFIX) + MANIFEST_SUFFIX for name in known if name.startswith("evidence/")}
         for path in self.digests:
-            if path not in known:
+            # Documents are compared with the card below, reviews are read one by one; both may come after the receipt.
+            if path not in known and not path.startswith((DOCUMENTS, REVIEWS)):
                 raise DatasigilError("EXTRA_FILE", "nothing vouches for a file in the run folder", place=path)
 
     def evidence(self, receipt: Receipt) -> dict[str, Mapping[str, Any]]:
@@ -211,6 +230,23 @@ class _Folder:
                 )
             found[dataset["credentialDigest"]] = credential
         return found
+
+    def reviews(self, card: ModelCard) -> tuple[Review, ...]:
+        """Return the reviews of this very card; a review of another card is a finding, one that was set aside as void is not."""
+        found = []
+        for name in sorted(self.digests):
+            if name.startswith(REVIEWS) and not name.startswith(VOID):
+                review = self.check(f"review in {name}", partial(self._review, name, card))
+                if review is not None:
+                    found.append(review)
+        return tuple(found)
+
+    def _review(self, name: str, card: ModelCard) -> Review:
+        if not name.endswith((SUFFIX, _CREDENTIAL_SUFFIX)):
+            raise DatasigilError("EXTRA_FILE", "nothing vouches for a file in the run folder", place=name)
+        review = parse_review(self.read(name), name)
+        check_review(review, card)
+        return review
 
     def check_verified(self, name: str, expect_type: str) -> None:
         """Run the whole plan on a bundle in the folder and note its decision; a missing one was noted before."""
@@ -284,19 +320,48 @@ def check_model(
     folder.check("files of the model", lambda: folder.artefacts(known))
     folder.check("examples", lambda: check_examples(known, parse_example_list(folder.read(EXAMPLES))))
     credentials = folder.check("evidence", lambda: folder.evidence(known)) or {}
-    folder.check("README.md is the card", lambda: _rendered(folder, card))
+    statements = (
+        folder.check("statements", lambda: parse_statements(folder.read(STATEMENTS)))
+        if STATEMENTS in folder.digests
+        else ()
+    )
+    reviews = folder.reviews(card)
+    release: Release | None = None
+    if RELEASE in folder.digests:
+        release = folder.check("release", lambda: _release(folder, known, card, reviews))
+    shown = Shown(card, reviews, release.time if release else "", folder.pictures)
+    folder.check("documents are the card", lambda: _rendered(folder, shown))
     files = {}
     if BASE_README in folder.digests:
         files[folder.digests[BASE_README]] = folder.read(BASE_README)
-    leaves = check_card(card, CardEvidence(known.document, credentials, files))
+    leaves = check_card(card, CardEvidence(known.document, credentials, files, statements or ()))
     if policy is not None:
+        for review in reviews:
+            if review.file.endswith(SUFFIX):
+                folder.check_verified(review.file, "DatasetAuditCredential")
+            else:
+                folder.findings.append(
+                    Finding(
+                        f"credential in {review.file}",
+                        _UNDECIDED,
+                        "LOG_PROOF_MISSING",
+                        "the review is signed but was not registered",
+                        review.file,
+                    )
+                )
         for dataset in known.document["datasets"]:
             folder.check_verified(dataset["evidence"], "DatasetCredential")
     if CREDENTIAL in folder.digests:
         folder.check("model credential", lambda: folder.model_credential(known, card))
         if policy is not None and BUNDLE in folder.digests:
             folder.check_verified(BUNDLE, "ModelTrainingCredential")
-    return ModelFinding(tuple(folder.findings), leaves, folder.reports, receipt, card)
+    return ModelFinding(tuple(folder.findings), leaves, folder.reports, receipt, card, shown)
+
+
+def _release(folder: _Folder, receipt: Receipt, card: ModelCard, reviews: tuple[Review, ...]) -> Release:
+    release = parse_release(folder.read(RELEASE))
+    check_release(release, receipt, card, reviews)
+    return release
 
 
 def _same(card: ModelCard, receipt: Receipt) -> None:
@@ -317,14 +382,24 @@ def _recipe(receipt: Receipt) -> None:
         )
 
 
-def _rendered(folder: _Folder, card: ModelCard) -> None:
-    if folder.read(README) != render_readme(card):
-        raise MalformedError(
-            "README",
-            "README.md says something else than the card",
-            place=README,
-            next_action="`datasigil-train card` renders it anew",
-        )
+def rendered(shown: Shown) -> dict[str, bytes]:
+    """Return every file of a run folder that is made from the card: README.md, documents and bill of materials, by path."""
+    return {README: render_readme(shown), MLBOM: render_mlbom(shown), **documents(shown)}
 
 
-__all__ = ["Finding", "ModelFinding", "check_model"]
+def _rendered(folder: _Folder, shown: Shown) -> None:
+    expected = rendered(shown)
+    for path, data in expected.items():
+        if folder.read(path) != data:
+            raise MalformedError(
+                "README",
+                "a document says something else than the card",
+                place=path,
+                next_action="`datasigil-train card --render` writes it anew",
+            )
+    for path in folder.digests:
+        if path.startswith(DOCUMENTS) and path not in expected:
+            raise DatasigilError("EXTRA_FILE", "nothing vouches for a file in the run folder", place=path)
+
+
+__all__ = ["Finding", "ModelFinding", "check_model", "rendered"]

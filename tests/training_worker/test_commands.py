@@ -10,7 +10,7 @@ import pytest
 from training_worker.arguments import parser
 from training_worker.main import main
 
-COMMANDS = ("new", "plan", "train", "eval", "card", "replay")
+COMMANDS = ("new", "plan", "train", "eval", "card", "review", "release", "pack", "export", "replay")
 
 
 def test_help_lists_exactly_the_commands_that_exist(capsys):
@@ -90,7 +90,7 @@ def test_a_key_without_a_registry_is_refused_before_anything_else(case, capsys):
 
 
 def test_no_command_imports_torch_before_its_gate_has_passed():
-    names = "arguments main gate gate_settings watch new train plan eval card_command replay run preparation"
+    names = "arguments main gate gate_settings watch new train plan eval card_command review release pack export documents replay run preparation"
     code = "; ".join(["import sys", *(f"import training_worker.{name}" for name in names.split())])
     code += "; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     root = Path(__file__).resolve().parents[2]

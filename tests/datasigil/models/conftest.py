@@ -9,7 +9,7 @@ from trainees import Case, make_case, write_tiny_base
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    from training_worker.sign_model import Registration, model_credential, sign_model_credential
+    from training_worker.sign_model import Registration, model_credential, sign_credential
 
     folder = tmp_path_factory.mktemp("model")
     case = make_case(folder / "case", base=write_tiny_base(folder / "base"), epochs=1)
@@ -27,7 +27,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Case:
         document = model_credential(
             receipt, receipt_digest, card_digest, registration=registration, publisher="Tests", at=world.now, index=77
         )
-        return {"model-credential.json": sign_model_credential(document, publisher.signer, at=world.now)}
+        return {"model-credential.json": sign_credential(document, publisher.signer, at=world.now)}
 
     case.train(sign=sign)
     return case

@@ -11,8 +11,8 @@ from datasigil.canonical import document_digest, jcs, sha256_hex
 from datasigil.datasets.files import build_manifest
 from datasigil.models.card import CardEvidence, card_bytes, check_card, parse_card
 from datasigil.models.model_folder import ModelFinding, check_model
-from datasigil.models.readme import render_readme
 from datasigil.trust.policy import parse_policy
+from training_worker.documents import write_documents
 
 pytestmark = pytest.mark.training
 
@@ -41,7 +41,7 @@ def recard(folder: Path, change) -> None:
     document = json.loads((folder / "card.json").read_bytes())
     change(document)
     (folder / "card.json").write_bytes(card_bytes(document))
-    (folder / "README.md").write_bytes(render_readme(parse_card((folder / "card.json").read_bytes())))
+    write_documents(folder)
 
 
 def leaf_at(document, pointer: str):
