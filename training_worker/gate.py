@@ -1,8 +1,10 @@
 """The worker's gate: every dataset of a recipe is VALID, whole and copied while it was verified, or nothing happens.
 
-Here: the recipe's datasets put before the core's gate, the refusal with its whole report, and the record of refusals. Not
-here: the checks (`datasigil.verification`), the copying (`datasigil.gate`). torch is not imported here, and there is no flag
-and no argument that skips any of it.
+Here: the recipe's datasets put before the core's gate, the licence planner's word on them together, the refusal with its whole
+report, and the record of refusals. Not here: the checks (`datasigil.verification`), the copying (`datasigil.gate`). torch is not
+imported here, and there is no flag and no argument that skips any of it.
+
+Whatever the trust file says it is for, this program trains: every dataset is judged for training.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from datasigil.bundle import Bundle, bundle_bytes, find_bundle, parse_bundle, re
 from datasigil.client import Refreshed, proven_credentials
 from datasigil.datasets.finding import Progress
 from datasigil.encoding import Instant
-from datasigil.errors import DatasigilError
+from datasigil.errors import DatasigilError, PolicyError
 from datasigil.gate import FilesCheck, GateDataset, GateFile, GateOutcome, run_gate
 from datasigil.limits import BUNDLE_MAX_BYTES, MANIFEST_MAX_BYTES
 from datasigil.report import Report
@@ -83,6 +85,9 @@ class PassedGate:
     time: datetime
     offline: bool
     policy_digest: str
+    use: str = ""  # what every dataset was judged for
+    sector: str = ""
+    duties: tuple[str, ...] = ()  # what licences and terms ask in return
 
     def document(self) -> dict[str, Any]:
         """Return the receipt's `gate`."""
@@ -95,6 +100,9 @@ class PassedGate:
             "mode": "offline" if self.offline else "online",
             "statusListDigests": sorted({digest for report in reports for digest in report.status_list_digests}),
             "checkpointDigests": sorted({digest for report in reports for digest in report.checkpoint_digests}),
+            "warnings": sorted({f"{one.code}: {one.message}" for report in reports for one in report.warnings}),
+            "duties": list(self.duties),
+            **{name: value for name, value in (("use", self.use), ("sector", self.sector)) if value},
         }
 
 
@@ -149,10 +157,22 @@ def judge(
     return raw, _verified(raw, manifest, settings, data=data, retrieval_errors=errors)
 
 
+# Uses that a trust file can name and that are training; for any other, training is asked for all the same.
+TRAINING_USES = frozenset({"ai-training", "pre-training", "fine-tuning", "gen-ai", "ai-augment"})
+TRAINING_USE = "fine-tuning"
+
+
+def training_policy(policy: TrustPolicy) -> TrustPolicy:
+    """Return the trust file's policy with training as the use that every licence and every term must allow."""
+    wanted = policy.requirements
+    use = wanted.use if wanted.use in TRAINING_USES else TRAINING_USE
+    return replace(policy, requirements=replace(wanted, use=use))
+
+
 def _verified(raw: bytes, manifest: bytes | None, settings: GateSettings, **options: Any) -> Outcome:
     return verify_bytes(
         raw,
-        policy=settings.policy,
+        policy=training_policy(settings.policy),
         at=settings.at,
         offline=settings.offline,
         state=settings.state,
@@ -254,12 +274,45 @@ def _pass(
         if outcome.decision != "VALID":
             raise Refused(_headline(outcome, reports), outcome.exit_code, reports)
         datasets = _gated(verifier, outcome, named)
+        duties = _together(verifier, gate)
     except DatasigilError as error:
         if error.code not in _REFUSALS:
             raise
         reports = [one.outcome.report for one in verifier.seen]
         raise Refused(f"INVALID: {error.message}", 1, reports, error) from None
-    return PassedGate(datasets, settings.at, settings.offline, settings.policy.digest)
+    wanted = training_policy(settings.policy).requirements
+    return PassedGate(
+        datasets, settings.at, settings.offline, settings.policy.digest, wanted.use, wanted.sector, duties
+    )
+
+
+def _together(verifier: _Verifier, gate: GateFile) -> tuple[str, ...]:
+    """Return the duties of the datasets together.
+
+    Raises:
+        PolicyError: LICENSE_CONFLICT, naming the minimal sets that do not go together for the trust file's intended use.
+    """
+    from datasigil.verification.licensed import intended_by, plan_outcomes
+
+    labels = [
+        f"{number + 1} ({one.data.name})" if len(gate.datasets) > 1 else str(one.data.name)
+        for number, one in enumerate(gate.datasets)
+    ]
+    outcomes = {label: seen.outcome for label, seen in zip(labels, verifier.seen, strict=True)}
+    plan = plan_outcomes(outcomes, intended_by(training_policy(verifier.settings.policy)))
+    if plan.allowed:
+        return plan.duties
+    first = plan.conflicts[0]
+    ways = [f"drop {', '.join(one.datasets)}" for one in plan.ways_out if one.datasets]
+    ways += [words for one in plan.ways_out for words in one.obtain]
+    raise PolicyError(
+        "LICENSE_CONFLICT",
+        f"these datasets may not be used together so: {'; '.join(', '.join(one.datasets) for one in plan.conflicts)}",
+        place="data",
+        expected=f"datasets whose licences go together for {plan.intended.use}, with {plan.intended.share} passed on",
+        found="; ".join(first.reasons)[:500],
+        next_action=" or ".join(dict.fromkeys(ways))[:500],
+    )
 
 
 def _headline(outcome: GateOutcome, reports: Sequence[Report]) -> str:
@@ -271,7 +324,7 @@ def _headline(outcome: GateOutcome, reports: Sequence[Report]) -> str:
 
 
 # What the presenter had to supply and did not: a refusal, not a fault of the program.
-_REFUSALS = frozenset({"NO_CREDENTIAL", "OTHER_CREDENTIAL", "NOT_WHOLE", "DATA_FOLDER"})
+_REFUSALS = frozenset({"NO_CREDENTIAL", "OTHER_CREDENTIAL", "NOT_WHOLE", "DATA_FOLDER", "LICENSE_CONFLICT"})
 
 
 def _gated(verifier: _Verifier, outcome: GateOutcome, named: Sequence[Data]) -> tuple[GatedDataset, ...]:

@@ -37,5 +37,5 @@ BUCKET_BATCHES = 24  # batches that are sorted by length together: little paddin
 # Refusals kept for the record.
 REFUSAL_LOG_MAX_BYTES = 16 * MIB
 
-# How often a running run asks whether its credentials still hold, at the end of an epoch.
+# How often a running run asks whether its credentials still hold, between two steps.
 RECHECK_SECONDS = 600

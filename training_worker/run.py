@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,7 +163,7 @@ def _train(request: RunRequest, ready: Ready, place: RunFolder) -> Finished:
         folder=place.work,
         binding=binding_of(request.recipe, ready),
         progress=request.progress,
-        asked_to_stop=request.asked_to_stop,
+        asked_to_stop=partial(_asked_between_steps, request, watch),
         recheck=watch,
     )
     trained = trainer.run(resume=request.resume)
@@ -181,6 +182,12 @@ def _train(request: RunRequest, ready: Ready, place: RunFolder) -> Finished:
     files, receipt = assemble(request, ready, examples, facts, artefacts, watch)
     place.finish(files)
     return Finished(place.out, receipt, sha256_hex(files[RECEIPT]), sha256_hex(files[CARD]), table)
+
+
+def _asked_between_steps(request: RunRequest, watch: Watch) -> bool:
+    """Judge the evidence again when the interval is over, however long an epoch takes, and say whether the user wants to stop."""
+    watch()
+    return request.asked_to_stop()
 
 
 def binding_of(recipe: Recipe, ready: Ready) -> dict[str, str]:

@@ -125,8 +125,9 @@ def inline(value: Any) -> str:
 
 
 def code(value: Any) -> str:
-    """Return text as a code span that cannot end early or leave a table."""
-    return f"`{plain(value).replace('`', chr(39)).replace('|', '/')}`"
+    """Return text as a code span that cannot end early, leave a table, or hold a tag, whatever renders it."""
+    text = plain(value).translate({ord("`"): "'", ord("|"): "/", ord("<"): "\u2039", ord(">"): "\u203a"})
+    return f"`{text}`"
 
 
 def to_markdown(document: Document) -> bytes:

@@ -1,0 +1,175 @@
+"""Exports say what the trained model says, name the run they come from, and are not kept when they do not."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from trainees import Case, make_case
+
+from datasigil.canonical import sha256_hex
+from datasigil.errors import DatasigilError
+from training_worker import export as exporting
+from training_worker.main import main
+from training_worker.plots import plots
+from training_worker.recipe import read_recipe
+
+pytestmark = pytest.mark.training
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiny_base) -> Case:
+    case = make_case(tmp_path_factory.mktemp("trained"), base=tiny_base, epochs=1)
+    case.train()
+    return case
+
+
+def export(case: Case, form: str, out: Path) -> dict:
+    return exporting.export(case.folder / "run", read_recipe(case.recipe_path), case.recipe_path, form, out)
+
+
+@pytest.mark.parametrize("form", ["adapter", "merged", "onnx"])
+def test_an_export_names_its_run_and_every_file(trained, tmp_path, form):
+    written = export(trained, form, tmp_path / "out")
+    listed = {one["path"]: one["sha256"] for one in written["files"]}
+    found = {path.name: sha256_hex(path.read_bytes()) for path in (tmp_path / "out").iterdir()}
+    found.pop("export.json")
+    assert found == listed
+    assert written["receiptDigest"] == sha256_hex((trained.folder / "run" / "receipt.json").read_bytes())
+    assert float(written["largestDifference"]) < 1e-5
+    assert not [name for name in found if name.endswith((".bin", ".pt", ".pkl"))]
+
+
+def test_an_adapter_is_exported_as_it_was_trained(trained, tmp_path):
+    export(trained, "adapter", tmp_path / "out")
+    for name in ("adapter_model.safetensors", "head.safetensors", "classifier.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (trained.folder / "run" / name).read_bytes()
+
+
+def test_a_merged_export_loads_without_peft_and_with_safetensors_alone(trained, tmp_path):
+    export(trained, "merged", tmp_path / "out")
+    script = (
+        "import sys\n"
+        "sys.modules['peft'] = None\n"
+        "from transformers import AutoModel\n"
+        "model = AutoModel.from_pretrained(sys.argv[1], use_safetensors=True, local_files_only=True)\n"
+        "print(sum(parameter.numel() for parameter in model.parameters()) > 1000)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "out")], capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.stdout.strip() == "True", done.stderr[-2000:]
+
+
+def test_an_onnx_export_takes_any_number_of_rows_and_tokens(trained, tmp_path):
+    import onnxruntime
+
+    export(trained, "onnx", tmp_path / "out")
+    session = onnxruntime.InferenceSession((tmp_path / "out" / "model.onnx").read_bytes())
+    for rows, tokens in ((1, 3), (5, 12)):
+        ids = np.ones((rows, tokens), dtype=np.int64)
+        (said,) = session.run(None, {"input_ids": ids, "attention_mask": ids})
+        assert said.shape == (rows, 3)
+        assert said.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_an_export_that_says_something_else_is_not_kept(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "run_onnx", lambda data, ids: [0.9, 0.05, 0.05])
+    with pytest.raises(DatasigilError) as caught:
+        export(trained, "onnx", tmp_path / "out")
+    assert caught.value.code == "EXPORT_DIFFERS"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_is_never_written_over_something(trained, tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DatasigilError) as caught:
+        export(trained, "adapter", tmp_path / "out")
+    assert caught.value.code == "OUT_EXISTS"
+
+
+def test_a_changed_run_is_not_exported(trained, tmp_path):
+    shutil.copytree(trained.folder / "run", tmp_path / "run")
+    (tmp_path / "run" / "head.safetensors").write_bytes(b"x")
+    recipe = str(trained.recipe_path)
+    assert main(["export", str(tmp_path / "run"), "onnx", "--recipe", recipe, "-o", str(tmp_path / "out")]) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_recipe_exports_nothing(trained, tmp_path, capsys):
+    other = tmp_path / "other.yaml"
+    other.write_text(trained.recipe_path.read_text().replace("epochs: 1", "epochs: 2"))
+    run = str(trained.folder / "run")
+    assert main(["export", run, "merged", "--recipe", str(other), "-o", str(tmp_path / "out")]) == 1
+    assert "OTHER_RECIPE" in capsys.readouterr().err
+
+
+def test_a_library_that_is_missing_is_named(trained, tmp_path, monkeypatch):
+    import importlib.util
+
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "onnx" else real(name, *rest))
+    with pytest.raises(DatasigilError) as caught:
+        export(trained, "onnx", tmp_path / "out")
+    assert caught.value.code == "EXTRA_MISSING"
+    assert "datasigil[onnx]" in caught.value.next_action
+
+
+def test_an_onnx_export_is_served_and_answers_as_the_model_does(trained, tmp_path):
+    """A served smoke test: a process of its own opens the export alone and answers over HTTP in the Open Inference Protocol."""
+    export(trained, "onnx", tmp_path / "out")
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).parents[1] / "serve_export.py"), str(tmp_path / "out")], stdout=subprocess.PIPE, text=True
+    )  # fmt: skip
+    try:
+        address = re.search(r"http://\S+", process.stdout.readline())[0]
+        body = {"inputs": [{"name": "text", "shape": [2], "datatype": "BYTES", "data": ["the secret", "pay the fee"]}]}
+        request = urllib.request.Request(f"{address}/v2/models/classifier/infer", json.dumps(body).encode())
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            outputs = {one["name"]: one for one in json.loads(answer.read())["outputs"]}
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+    assert outputs["labels"]["data"] == ["payment", "termination", "secrecy"]
+    assert outputs["probabilities"]["shape"] == [2, 3]
+    assert outputs["probabilities"]["data"] == pytest.approx(reference(trained, ["the secret", "pay the fee"]), abs=1e-4)  # fmt: skip
+
+
+def reference(case: Case, texts: list[str]) -> list[float]:
+    """Return what the trained model itself says, through the worker's own loading."""
+    from training_worker.base_model import load_tokenizer
+    from training_worker.classifier import build_classifier, load_trained
+    from training_worker.finished import read_classifier
+
+    recipe = read_recipe(case.recipe_path)
+    base = (case.folder / recipe.base.path).resolve()
+    model = build_classifier(base, recipe.training, 3)
+    load_trained(model, case.folder / "run")
+    model.eval()
+    tokenizer, classifier = load_tokenizer(base), read_classifier(case.folder / "run")
+    return [value for text in texts for value in exporting._probabilities(model, tokenizer.encode(text).ids, classifier)]  # fmt: skip
+
+
+# Plots -------------------------------------------------------------------------------------------------------------
+
+
+HISTORY = [{"epoch": number, "loss": "0.5", "validationMacroF1": "0.7"} for number in (1, 2)]
+TEST = {"model": {"perClass": [{"label": "$\\frac{a}{b}$ <b> \u202e", "f1": "0.5", "rows": 3}, {"label": "x" * 200, "f1": "1.0", "rows": 1}]}}  # fmt: skip
+MODES = {"calibration": {"bins": [{"from": "0.9", "said": "0.95", "held": "0.5", "answers": 10}]}}
+
+
+def test_plots_are_pictures_and_the_same_bytes_twice():
+    first = plots(HISTORY, TEST, MODES)
+    assert sorted(first) == [f"plots/{name}.{kind}" for name in ("calibration", "loss", "per-class-f1") for kind in ("png", "svg")]  # fmt: skip
+    assert first == plots(HISTORY, TEST, MODES)
+    for name, data in first.items():
+        assert data.startswith(b"\x89PNG" if name.endswith("png") else b"<?xml")
+        assert b"<script" not in data
+
+
+def test_what_was_not_recorded_is_not_drawn():
+    assert plots((), {}, {}) == {}
+    assert sorted(plots(HISTORY, {}, {})) == ["plots/loss.png", "plots/loss.svg"]
