@@ -19,18 +19,18 @@ from datasigil.canonical import document_digest, sha256_hex
 from datasigil.credentials.types import parse_credential
 from datasigil.encoding import parse_json
 from datasigil.errors import DatasigilError, MalformedError
-from datasigil.models.card import CardEvidence, LeafFinding, ModelCard, check_card, parse_card
+from datasigil.models.card import CardEvidence, ModelCard, check_card, parse_card
 from datasigil.models.companions import FOLDER as DOCUMENTS
 from datasigil.models.companions import Shown, documents
 from datasigil.models.examples import check_examples, parse_example_list
 from datasigil.models.mlbom import FILE as MLBOM
 from datasigil.models.mlbom import render_mlbom
+from datasigil.models.model_finding import UNDETERMINED, Finding, ModelFinding
 from datasigil.models.readme import render_readme
 from datasigil.models.receipt import Receipt, parse_receipt
 from datasigil.models.release import RELEASE, Release, check_release, parse_release
 from datasigil.models.reviews import REVIEWS, VOID, Review, check_review, parse_review
 from datasigil.models.statements import parse_statements
-from datasigil.record import dataclass, field
 from datasigil.verification import verify_bytes
 
 if TYPE_CHECKING:
@@ -47,101 +47,10 @@ CREDENTIAL, BUNDLE, RECIPE, BASE_README = (
     "evidence/base-README.md",
 )
 STATEMENTS = "statements.json"
-FORMAT_VERSION = 1
 _VOUCHED_ELSEWHERE = frozenset(
     {RECEIPT, CARD, README, CREDENTIAL, BUNDLE, RECIPE, BASE_README, STATEMENTS, MLBOM, RELEASE}
 )
 _CREDENTIAL_SUFFIX = ".credential.json"
-_UNDECIDED = "undetermined"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check of a run folder; `outcome` is passed, failed or undetermined."""
-
-    name: str
-    outcome: str
-    code: str = ""
-    message: str = ""
-    place: str = ""
-
-    def document(self) -> dict[str, str]:
-        """Return the finding as JSON; empty members are left out."""
-        members = {
-            "name": self.name,
-            "outcome": self.outcome,
-            "code": self.code,
-            "message": self.message,
-            "place": self.place,
-        }
-        return {key: value for key, value in members.items() if value}
-
-
-@dataclass(frozen=True)
-class ModelFinding:
-    """Everything that was found in a run folder."""
-
-    findings: tuple[Finding, ...]
-    leaves: tuple[LeafFinding, ...] = ()
-    reports: Mapping[str, Report] = field(default_factory=dict)  # file name -> report on the evidence in it
-    receipt: Receipt | None = None
-    card: ModelCard | None = None
-    shown: Shown | None = None  # what the documents of the folder are made from
-
-    @property
-    def decision(self) -> str:
-        """VALID, INVALID or INDETERMINATE."""
-        outcomes = {finding.outcome for finding in self.findings} | {leaf.outcome for leaf in self.leaves}
-        if "failed" in outcomes or self.card is None:
-            return "INVALID"
-        return "INDETERMINATE" if _UNDECIDED in outcomes else "VALID"
-
-    @property
-    def exit_code(self) -> int:
-        """0 VALID, 1 INVALID, 3 INDETERMINATE."""
-        return {"VALID": 0, "INVALID": 1, "INDETERMINATE": 3}[self.decision]
-
-    @property
-    def headline(self) -> str:
-        """The result in one sentence."""
-        passed = sum(leaf.outcome == "passed" for leaf in self.leaves)
-        missing = sum(leaf.outcome == "not_provided" for leaf in self.leaves)
-        wrong = sum(leaf.outcome == "failed" for leaf in self.leaves)
-        bad = sum(finding.outcome == "failed" for finding in self.findings)
-        return (
-            f"{self.decision}: {passed} facts agree with their sources, {wrong} do not, {missing} not provided by people; "
-            f"{bad} of {len(self.findings)} checks of the folder failed"
-        )
-
-    def document(self) -> dict[str, Any]:
-        """Return the result as versioned JSON."""
-        return {
-            "type": "ModelCardReport",
-            "formatVersion": FORMAT_VERSION,
-            "decision": self.decision,
-            "headline": self.headline,
-            "checks": [finding.document() for finding in self.findings],
-            "leaves": [_leaf_document(leaf) for leaf in self.leaves],
-            "reports": {name: report.to_json() for name, report in self.reports.items()},
-        }
-
-    def render(self) -> str:
-        """Return the result as text: the headline, every check, and every fact that does not hold."""
-        lines = [self.headline]
-        for finding in self.findings:
-            tail = f": {finding.message} [{finding.code}]" if finding.code else ""
-            lines.append(f"  {finding.outcome:13}{finding.name}{tail}")
-        for leaf in self.leaves:
-            if leaf.outcome == "failed":
-                lines.append(f"  failed       {leaf.leaf.pointer}: {leaf.message} [{leaf.code}]")
-                lines.append(f"               card: {leaf.leaf.value!r:.200}")
-                lines.append(f"               source {leaf.leaf.source}: {leaf.found!r:.200}")
-        return "\n".join("".join(one if one.isprintable() else "?" for one in line) for line in lines) + "\n"
-
-
-def _leaf_document(finding: LeafFinding) -> dict[str, Any]:
-    leaf = {"pointer": finding.leaf.pointer, "source": finding.leaf.source, "outcome": finding.outcome}
-    return leaf if not finding.code else {**leaf, "code": finding.code, "message": finding.message}
 
 
 Read = Callable[[str], bytes]
@@ -259,7 +168,7 @@ class _Folder:
             manifest=self.read(sidecar) if sidecar in self.digests else None,
         ).report  # fmt: skip
         self.reports[name] = report
-        outcome = {"VALID": "passed", "INVALID": "failed"}.get(report.decision, _UNDECIDED)
+        outcome = {"VALID": "passed", "INVALID": "failed"}.get(report.decision, UNDETERMINED)
         self.findings.append(
             Finding(f"credential in {name}", outcome, report.code, "" if outcome == "passed" else report.headline, name)
         )
@@ -343,7 +252,7 @@ def check_model(
                 folder.findings.append(
                     Finding(
                         f"credential in {review.file}",
-                        _UNDECIDED,
+                        UNDETERMINED,
                         "LOG_PROOF_MISSING",
                         "the review is signed but was not registered",
                         review.file,
