@@ -79,15 +79,46 @@ def _refuse_inside(path: Path, folders: Sequence[Path]) -> None:
 def require_digest(policy: TrustPolicy, flag: str | None) -> None:
     """Return when the policy is the pinned one: `--policy-digest` or DATASIGIL_POLICY_DIGEST, for pipelines.
 
+    In CI (the variable CI is set, as on GitHub, GitLab and others) a trust file of the checked-out commit must be pinned: whoever may
+    propose a change must not be able to change whom you trust. One that was taken from a protected branch lies elsewhere.
+
     Raises:
         DatasigilError: POLICY_FILE.
     """
     pinned = flag or os.environ.get("DATASIGIL_POLICY_DIGEST", "")
+    if not pinned and _is_ci() and _is_of_commit(policy.source):
+        raise DatasigilError(
+            "POLICY_FILE", "in CI, the trust file may not come from the checked-out commit", place=policy.source,
+            expected="one from the protected branch, or a pinned digest", found="a file that git tracks here",
+            next_action="`git cat-file blob origin/BRANCH:PATH` takes it from a protected branch, or pin it with --policy-digest",
+        )  # fmt: skip
     if pinned and pinned != policy.digest:
         raise DatasigilError(
             "POLICY_FILE", "the trust file is not the one that is pinned", place=policy.source, expected=pinned[:100], found=policy.digest,
             next_action="if the change was reviewed, pin its new digest; `datasigil-verify policy explain --json` shows it",
         )  # fmt: skip
+
+
+def _is_ci() -> bool:
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+
+def _is_of_commit(source: str) -> bool:
+    """Say whether a file is one that git tracks where it lies; where git cannot be asked, whatever lies in a work tree is."""
+    path = Path(os.path.realpath(source))
+    if not path.is_file() or not any((folder / ".git").exists() for folder in path.parents):
+        return False
+    from subprocess import DEVNULL, SubprocessError, run
+
+    try:
+        asked = run(
+            ["git", "-C", str(path.parent), "ls-files", "--error-unmatch", "--", path.name], stdout=DEVNULL, stderr=DEVNULL, check=False, timeout=30,
+        )  # fmt: skip
+    except (OSError, SubprocessError):
+        return True
+    return (
+        asked.returncode != 1
+    )  # 1: git does not know it; 0: it does; 128: git will not look, as at another user's folder
 
 
 def client_state() -> ClientState:
