@@ -6,6 +6,7 @@ Lives here: arguments, messages, exit codes. Not here: what the commands do (`se
 from __future__ import annotations
 
 import argparse
+import json
 import ssl
 import sys
 from collections.abc import Callable
@@ -69,9 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     migrate.add_argument("--database-url")
     fsck = _command(commands, "fsck", _fsck, "derive tree, status lists and digests again and compare")
     fsck.add_argument("--database-url")
+    again = _command(commands, "reindex", _reindex, "derive again by what credentials are found; after some upgrades")
+    again.add_argument("--database-url")
     _admin(commands)
     export = commands.add_parser("openapi", help="write or compare the OpenAPI document")
     export.add_argument("--check", type=Path, help="exit 1 if this file is not the app's document")
+    export.add_argument("--breaking", type=Path, metavar="OLD", help="name what breaks for clients of the document OLD")
     export.add_argument("--write", type=Path, help="write the document to this file")
     export.set_defaults(command=_openapi)
     return parser
@@ -166,6 +170,14 @@ def _migrate(given: argparse.Namespace) -> int:
     return 0
 
 
+def _reindex(given: argparse.Namespace) -> int:
+    from service.credentials.reindexing import reindex
+
+    count = reindex(Settings.load(given.data_dir, database_url=given.database_url))
+    print(f"{count} credentials are found by what this version finds them by")
+    return 0
+
+
 def _fsck(given: argparse.Namespace) -> int:
     from service.fsck import check_everything
 
@@ -188,6 +200,12 @@ def _openapi(given: argparse.Namespace) -> int:
     from service.setup import app_for_export
 
     app = app_for_export()
+    if given.breaking is not None:
+        from service.breaking import breaking_changes, load_document
+
+        found = breaking_changes(load_document(given.breaking), json.loads(export_text(app)))
+        print("\n".join(found) or f"nothing breaks for clients of {given.breaking}")
+        return 1 if found else 0
     if given.write is not None:
         given.write.write_text(export_text(app), encoding="utf-8")
         return 0

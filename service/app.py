@@ -13,22 +13,28 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 
 from datasigil.credentials import rdf_worker
 from datasigil.credentials.contexts import check_installed
 from datasigil.errors import DatasigilError
+from datasigil.fetch import Fetcher
 from service import VERSION, health, problems
 from service.access_cache import TokenCache
 from service.clock import Clock, system_clock
 from service.credentials import endpoints as credentials
-from service.credentials import vcalm
+from service.credentials import vcalm, vocabulary
 from service.database import open_database
 from service.documentation import describe
 from service.high_water import HighWaterFile
+from service.limits import COMPRESS_LEVEL, COMPRESS_MIN_BYTES, DELIVERY_TIMEOUT_SECONDS
 from service.lineage import endpoints as lineage
 from service.metrics import Metrics
 from service.middleware import Frame
+from service.notifications import endpoints as notifications
+from service.notifications.sending import Sender
 from service.pages import endpoints as pages
+from service.publishers import directory
 from service.publishers import endpoints as publishers
 from service.rate import RateLimiter
 from service.registry_keys import RegistryKeys, load_keys
@@ -59,7 +65,10 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         lifespan=_lifespan(settings, clock),
     )
     problems.install(app)
-    routers = [health, publishers, transparency_log, status_lists, vcalm, lineage, credentials, training, pages]
+    routers = [
+        *(health, publishers, directory, transparency_log, status_lists, vcalm, lineage, credentials, vocabulary),
+        *(training, notifications, pages),
+    ]
     if settings.dev:
         from service.credentials import dev_issuers
 
@@ -67,6 +76,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     for module in routers:
         app.include_router(module.router)
     app.state.endpoints = [route for module in routers for route in module.router.routes]
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESS_MIN_BYTES, compresslevel=COMPRESS_LEVEL)
     app.add_middleware(Frame)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend OpenAPI
     return app
@@ -80,10 +90,12 @@ def _lifespan(settings: Settings, clock: Clock) -> Callable[[FastAPI], AbstractA
             keys = load_keys(settings.keys_dir, settings.passphrase, origin=settings.log_origin)
             state = _build(settings, keys, clock)
             state.sequencer.start()
+            state.sender.start()
             app.state.registry = state
             try:
                 yield
             finally:
+                state.sender.stop()
                 state.sequencer.stop()
                 state.database.close()
                 rdf_worker.stop()
@@ -101,7 +113,9 @@ def _build(settings: Settings, keys: RegistryKeys, clock: Clock) -> State:
         holder=instance_name(settings),
         base_url=settings.public_url,
     )
+    fetcher = Fetcher.naming(settings.webhook_origins, dev=settings.dev, timeout_seconds=DELIVERY_TIMEOUT_SECONDS)
     return State(
+        sender=Sender(database, sequencer, fetcher, keys.notices, clock),
         settings=settings,
         database=database,
         keys=keys,

@@ -6,9 +6,10 @@ Lives here: `Batch`. Not here: the transaction around it (`sequencer`) and how i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from sqlalchemy import Connection
 
@@ -17,6 +18,8 @@ from service.registry_keys import RegistryKeys
 
 if TYPE_CHECKING:
     from service.transparency_log.writing import LogSession
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -30,11 +33,18 @@ class Batch:
     base_url: str
     entries: list[bytes] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
+    memory: dict[str, object] = field(default_factory=dict)
 
     @property
     def seconds(self) -> int:
         """The batch's time in whole seconds since 1970 UTC."""
         return seconds_of(self.now)
+
+    def remembered(self, name: str, ask: Callable[[], list[T]]) -> list[T]:
+        """What `ask` answers, asked once in a batch; only for rows that the batch's own operations seldom change."""
+        if name not in self.memory:
+            self.memory[name] = ask()
+        return cast("list[T]", self.memory[name])
 
     def append(self, entry: bytes) -> int:
         """Queue a log entry and return the index that it will have if the batch commits."""

@@ -96,6 +96,8 @@ def _fault_of_url(scope: Scope) -> str:
 
 def _secure(headers: MutableHeaders, request_id: str, *, https: bool) -> None:
     headers["X-Request-Id"] = request_id
+    if "content-encoding" in headers and headers.get("etag", "W/").startswith('"'):
+        headers["ETag"] = f"W/{headers['etag']}"  # other bytes than those that the strong tag names (RFC 9110, 8.8.3.3)
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"
     headers.setdefault("Content-Security-Policy", API_POLICY)

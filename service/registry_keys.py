@@ -1,7 +1,7 @@
 """The registry's own keys: one per duty, each in its own encrypted file.
 
 Lives here: making, loading and naming the status key (whose did:key is the registry's DID), the checkpoint key, the time
-key and, when asked for, a hosted issuing key. Not here: what is signed with them (`sequencer`, `status_lists`,
+key, the key of notices and, when asked for, a hosted issuing key. Not here: what is signed with them (`sequencer`, `status_lists`,
 `credentials`) and key files themselves (`datasigil.signing`).
 """
 
@@ -16,6 +16,9 @@ from datasigil.transparency.note import COSIGNATURE_V1, VerifierKey, new_vkey
 
 REQUIRED_KEYS = ("status", "checkpoint", "time")
 HOSTED_KEY = "hosted"
+NOTICE_KEY = (
+    "notices"  # signs webhooks and impact reports; registries made before it have none until `keys new notices`
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class RegistryKeys:
     time: LocalSigner
     hosted: LocalSigner | None
     origin: str
+    notices: LocalSigner | None = None
 
     @property
     def did(self) -> str:
@@ -47,7 +51,7 @@ class RegistryKeys:
 def create_keys(folder: Path, passphrase: bytes, *, hosted: bool) -> None:
     """Make the keys that are not there yet; existing files are never touched."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in (*REQUIRED_KEYS, *((HOSTED_KEY,) if hosted else ())):
+    for name in (*REQUIRED_KEYS, NOTICE_KEY, *((HOSTED_KEY,) if hosted else ())):
         path = folder / f"{name}.pem"
         if not path.exists():
             LocalSigner.generate("ed25519").save(path, passphrase)
@@ -68,6 +72,6 @@ def load_keys(folder: Path, passphrase: bytes, *, origin: str) -> RegistryKeys:
                 next_action="python -m service init, or restore the key from its backup",
             )
     status, checkpoint, time = (LocalSigner.load(folder / f"{name}.pem", passphrase) for name in REQUIRED_KEYS)
-    hosted_file = folder / f"{HOSTED_KEY}.pem"
-    hosted = LocalSigner.load(hosted_file, passphrase) if hosted_file.is_file() else None
-    return RegistryKeys(status, checkpoint, time, hosted, origin)
+    optional = [folder / f"{name}.pem" for name in (HOSTED_KEY, NOTICE_KEY)]
+    hosted, notices = (LocalSigner.load(file, passphrase) if file.is_file() else None for file in optional)
+    return RegistryKeys(status, checkpoint, time, hosted, origin, notices)

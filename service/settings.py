@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     registration: Literal["open", "invited", "closed"] = "open"
     policy_file: Path | None = None
     dev: bool = False
+    webhook_origins: tuple[
+        str, ...
+    ] = ()  # origins that webhooks may reach although they are not public, such as https://ci.internal
     rate_per_second: float = Field(default=50.0, gt=0)
     rate_burst: int = Field(default=200, ge=1)
 

@@ -14,6 +14,7 @@ from service.access_cache import TokenCache
 from service.clock import Clock
 from service.database import Database
 from service.metrics import Metrics
+from service.notifications.sending import Sender
 from service.problems import Problem
 from service.rate import RateLimiter
 from service.registry_keys import RegistryKeys
@@ -32,6 +33,7 @@ class State:
     database: Database
     keys: RegistryKeys
     sequencer: Sequencer
+    sender: Sender
     proofs: ProofReader
     cursors: Cursors
     tokens: TokenCache

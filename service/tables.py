@@ -64,7 +64,7 @@ class Credential(SQLModel, table=True):
     profile: str = ""
     role: str = ""
     issuer: str = Field(sa_column=Column(Text, nullable=False, index=True))
-    publisher_id: int = Field(sa_type=BigInteger, foreign_key="publisher.id")
+    publisher_id: int = Field(sa_type=BigInteger, foreign_key="publisher.id", index=True)
     subject_id: str = Field(default="", sa_column=Column(Text, nullable=False, index=True))
     name: str = Field(default="", sa_type=Text)
     version: str = Field(default="", sa_type=Text)
@@ -202,6 +202,34 @@ class IdempotentReply(SQLModel, table=True):
     expires_at: int = Field(sa_type=BigInteger, index=True)
 
 
+class Webhook(SQLModel, table=True):
+    """An address that a publisher wants to be told at."""
+
+    __tablename__ = "webhook"
+    id: str = Field(primary_key=True)
+    publisher_id: int = Field(sa_type=BigInteger, foreign_key="publisher.id", index=True)
+    url: str = Field(sa_type=Text)
+    events: str
+    issuer: str = Field(default="", sa_type=Text)
+    created_at: int = Field(sa_type=BigInteger)
+
+
+class Delivery(SQLModel, table=True):
+    """One message to one webhook, kept until it was delivered, or dead after the last attempt."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (Index("delivery_due", "state", "next_at"),)
+    id: int | None = Field(default=None, sa_column=Column(SERIAL, primary_key=True))
+    webhook_id: str = Field(foreign_key="webhook.id", index=True)
+    message_id: str
+    body: bytes = Field(sa_type=LargeBinary)
+    state: str  # pending | delivered | dead
+    attempts: int = 0
+    next_at: int = Field(sa_type=BigInteger)
+    error: str = ""
+    created_at: int = Field(sa_type=BigInteger)
+
+
 def core_table(name: str) -> Table:
     """The Core table of the model with this table name."""
     return SQLModel.metadata.tables[name]
@@ -222,3 +250,5 @@ LOG_ENTRIES = core_table("log_entry")
 LOG_TILES = core_table("log_tile")
 LOG_STATE = core_table("log_state")
 IDEMPOTENT_REPLIES = core_table("idempotent_reply")
+WEBHOOKS = core_table("webhook")
+DELIVERIES = core_table("delivery")

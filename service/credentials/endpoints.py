@@ -6,6 +6,7 @@ Lives here: parse, call, answer. Not here: checks (`registration`), SQL (`reposi
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 import anyio.to_thread
@@ -14,7 +15,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from service.access import PrincipalDep, require_scope
 from service.credentials.bundles import bundle_of
 from service.credentials.idempotency import idempotency_key
-from service.credentials.indexing import words_of
+from service.credentials.indexing import facet, words_of
 from service.credentials.registration import Context, RegisterCredential, check
 from service.credentials.repository import CredentialRow, Filter, document_of, lookup, public_manifest, search
 from service.credentials.schemas import (
@@ -48,6 +49,8 @@ Limit = Annotated[Whole, Query(ge=1, le=PAGE_MAX_ITEMS)]
 Cursor = Annotated[str, Query(max_length=CURSOR_MAX_CHARACTERS)]
 Text = Annotated[str, Query(max_length=QUERY_MAX_CHARACTERS)]
 
+_DAY = r"^$|^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_CODE = r"^$|^[A-Za-z0-9][A-Za-z0-9.+/_-]{0,99}$"
 _EXAMPLE = {
     "credential": {
         "@context": ["https://www.w3.org/ns/credentials/v2", "https://w3id.org/datasigil/v1"],
@@ -99,12 +102,36 @@ async def search_credentials(
     role: Text = "",
     subject: Annotated[str, Query(max_length=2048)] = "",
     status: Literal["", "active", "suspended", "revoked"] = "",
+    use: Annotated[str, Query(pattern=_CODE, description="Intended purpose (OASIS code) or use class")] = "",
+    regulation: Annotated[
+        str,
+        Query(pattern=r"^$|^[a-z]{2,8}(:(present|absent|unknown))?$", description="`phi:absent`; `phi` alone: present, or not known"),
+    ] = "",
+    format_: Annotated[str, Query(alias="format", pattern=_CODE, description="Media type, extension or modality")] = "",
+    publisher: Annotated[str, Query(max_length=512, description="DID or slug")] = "",
+    issued_from: Annotated[str, Query(alias="issuedFrom", pattern=_DAY, description="Claimed age")] = "",
+    issued_to: Annotated[str, Query(alias="issuedTo", pattern=_DAY, description="Claimed age")] = "",
+    proven_by: Annotated[
+        str, Query(alias="provenBy", pattern=_DAY, description="Registered by the end of this day")
+    ] = "",
     limit: Limit = PAGE_DEFAULT_ITEMS,
     cursor: Cursor = "",
 ) -> Response:
-    """Search by words (each a prefix, all must match), type, issuer, licence, role, subject and status; newest first."""
+    """Search by words (each a prefix, all must match) and exact filters, which all must hold; newest first."""
+    exact = {"use": use.lower(), "regulation": regulation, "format": format_.lower()}
     wanted = Filter(
-        terms=query_terms(q), type=type_, issuer=issuer, license=licence, role=role, status=status, subject_id=subject
+        terms=query_terms(q),
+        type=type_,
+        issuer=issuer,
+        license=licence,
+        role=role,
+        status=status,
+        subject_id=subject,
+        facets=tuple(facet(name, value) for name, value in exact.items() if value),
+        publisher=publisher,
+        issued_from=issued_from,
+        issued_to=issued_to,
+        proven_by=_end_of_day(proven_by) if proven_by else 0,
     )
     return json_reply(await search_page(state, wanted, limit=limit, cursor=cursor))
 
@@ -159,6 +186,16 @@ async def read_manifest(request: Request, digest: Digest, state: StateDep) -> Re
     if body is None:
         raise Problem("NOT_FOUND", "No public manifest has this digest")
     return stored_reply(request, body, etag=digest)
+
+
+def _end_of_day(day: str) -> int:
+    try:
+        start = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
+        return int((start + timedelta(days=1)).timestamp()) - 1
+    except (ValueError, OverflowError):
+        raise Problem(
+            "BAD_PARAMETER", "This day does not exist", pointer="/query/provenBy", expected="YYYY-MM-DD"
+        ) from None
 
 
 async def search_page(state: State, wanted: Filter, *, limit: int, cursor: str) -> CredentialPage:

@@ -15,6 +15,7 @@ from datasigil.datasets.manifest import Manifest
 from service.credentials.repository import DigestRow
 from service.limits import (
     EDGES_PER_CREDENTIAL_MAX,
+    FACETS_PER_CREDENTIAL_MAX,
     LOOKUP_FILES_PER_MANIFEST_MAX,
     TERM_MAX_CHARACTERS,
     TERMS_PER_CREDENTIAL_MAX,
@@ -47,7 +48,41 @@ def search_terms(credential: Credential) -> set[str]:
     texts = [text for name in _SEARCHED for text in _texts(subject.get(name))]
     texts += _texts(subject.get("publisher")) + _texts(subject.get("license")) + [credential.issuer_name or ""]
     words = [word for text in texts for word in words_of(text)]
-    return set(list(dict.fromkeys(words))[:TERMS_PER_CREDENTIAL_MAX])
+    return set(list(dict.fromkeys(words))[:TERMS_PER_CREDENTIAL_MAX]) | facets(credential)
+
+
+def facet(name: str, value: str) -> str:
+    """The word of an exact filter; no word of a text holds `=`."""
+    return f"{name}={value}"[:TERM_MAX_CHARACTERS]
+
+
+def facets(credential: Credential) -> set[str]:
+    """The exact filters that a credential meets: `use`, `regulation` and `format`.
+
+    A prohibited purpose takes the intended one back. A regulation's facet carries the result (`phi:absent`), and stands alone (`phi`) where
+    the data has it or nobody knows: what was not looked at counts as there.
+    """
+    subject = credential.subject
+    found = {facet("use", code) for code in _listed(subject.get("intendedPurpose"))}
+    found -= {facet("use", code) for code in _listed(subject.get("prohibitedPurpose"))}
+    use_class = subject.get("useClass")
+    if isinstance(use_class, Mapping):
+        found.add(facet("use", str(use_class.get("use"))))
+    for one in _listed(subject.get("classification")):
+        found.add(facet("regulation", f"{one['regulation']}:{one['result']}"))
+        if one["result"] != "absent":
+            found.add(facet("regulation", one["regulation"]))
+    for name in ("modality", "format"):
+        found |= {facet("format", code) for code in _listed(subject.get(name))}
+    for one in _listed(subject.get("distribution")):
+        path, media_type = str(one["path"]), one.get("mediaType")
+        found |= {facet("format", str(media_type).lower())} if media_type else set()
+        found |= {facet("format", path.rpartition(".")[2].lower())} if "." in path.rpartition("/")[2] else set()
+    return set(sorted(found)[:FACETS_PER_CREDENTIAL_MAX])
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else []
 
 
 def known_digests(credential: Credential, manifest: Manifest | None) -> list[DigestRow]:

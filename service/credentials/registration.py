@@ -37,6 +37,7 @@ from service.credentials.repository import (
     publish_manifest,
 )
 from service.lineage.repository import insert_edges
+from service.notifications.outbox import REGISTERED, tell
 from service.problems import Problem
 from service.status_lists.repository import IndexRow, index_taken, insert_index, list_by_url
 from service.status_lists.signing import is_own_list
@@ -113,6 +114,8 @@ class RegisterCredential:
                 batch.touch(held.id)
         self._store_derived(batch, seq)
         remember(batch, self.idempotency, credential.digest)
+        named = {"id": credential.id, "digest": credential.digest, "type": credential.type, "logIndex": index}
+        tell(batch, REGISTERED, issuer=credential.issuer, data=named)
         stored = by_digest(batch.connection, credential.digest)
         assert stored is not None
         return stored, True

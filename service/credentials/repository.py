@@ -11,8 +11,8 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
 
-from service.limits import LINEAGE_CREDENTIALS_MAX
-from service.tables import CREDENTIALS, KNOWN_DIGESTS, MANIFESTS, SEARCH_TERMS
+from service.limits import LINEAGE_CREDENTIALS_MAX, LINEAGE_NODES_MAX
+from service.tables import CREDENTIALS, KNOWN_DIGESTS, MANIFESTS, PUBLISHERS, SEARCH_TERMS
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,11 @@ class Filter:
     role: str = ""
     status: str = ""
     subject_id: str = ""
+    facets: tuple[str, ...] = ()
+    publisher: str = ""  # DID or slug
+    issued_from: str = ""  # RFC 3339 dates: what the publisher claims
+    issued_to: str = ""
+    proven_by: int = 0  # seconds since 1970: registered by then, which the log proves
 
 
 def insert_credential(connection: Connection, new: NewCredential, *, log_index: int, now: int) -> int:
@@ -168,12 +173,33 @@ def search(connection: Connection, wanted: Filter, *, before: int | None, count:
         value = getattr(wanted, name)
         if value:
             conditions.append(_C[name] == value)
+    conditions += _more(wanted)
     if wanted.status:
         conditions.append(_status(wanted.status))
     if before is not None:
         conditions.append(_C.seq < before)
     rows = connection.execute(select(*ROW).where(*conditions).order_by(_C.seq.desc()).limit(count))
     return [CredentialRow(*row) for row in rows]
+
+
+def _more(wanted: Filter) -> list[ColumnElement[bool]]:
+    """Exact filters, publisher and age."""
+    words = SEARCH_TERMS.c
+    found: list[ColumnElement[bool]] = [
+        _C.seq.in_(select(words.credential_seq).where(words.term == facet).scalar_subquery()) for facet in wanted.facets
+    ]
+    if wanted.publisher:
+        named = or_(PUBLISHERS.c.did == wanted.publisher, PUBLISHERS.c.slug == wanted.publisher)
+        found.append(_C.publisher_id.in_(select(PUBLISHERS.c.id).where(named).scalar_subquery()))
+    if wanted.issued_from or wanted.issued_to:
+        found.append(_C.issued.not_in(("", "unknown")))  # no claim is not an age
+    if wanted.issued_from:
+        found.append(_C.issued >= wanted.issued_from)
+    if wanted.issued_to:
+        found.append(_C.issued <= wanted.issued_to)
+    if wanted.proven_by:
+        found.append(_C.registered_at <= wanted.proven_by)
+    return found
 
 
 def lookup(connection: Connection, sha256: str, count: int) -> list[tuple[DigestRow, CredentialRow]]:
@@ -207,6 +233,34 @@ def lineage_about(connection: Connection, row: CredentialRow) -> list[Credential
         .limit(LINEAGE_CREDENTIALS_MAX)
     )
     return [CredentialRow(*one) for one in rows]
+
+
+def derived_datasets(connection: Connection, lineage: CredentialRow) -> list[CredentialRow]:
+    """The issuer's datasets whose manifest root a lineage credential says was made: `lineage_about` the other way round."""
+    digest = KNOWN_DIGESTS.c
+    made = select(digest.sha256).where(digest.credential_seq == lineage.seq, digest.kind == "generated")
+    rows = connection.execute(
+        select(*ROW)
+        .join(KNOWN_DIGESTS, digest.credential_seq == _C.seq)
+        .where(
+            digest.sha256.in_(made.scalar_subquery()),
+            digest.kind == "root",
+            _C.type == "DatasetCredential",
+            _C.issuer == lineage.issuer,
+        )
+        .order_by(_C.seq)
+        .limit(LINEAGE_NODES_MAX)
+    )
+    return [CredentialRow(*one) for one in rows]
+
+
+def card_digest(connection: Connection, seq: int) -> str | None:
+    """The SHA-256 of the model card that a model credential names."""
+    digest = KNOWN_DIGESTS.c
+    found = connection.execute(
+        select(digest.sha256).where(digest.credential_seq == seq, digest.kind == "card").limit(1)
+    ).scalar_one_or_none()
+    return None if found is None else str(found)
 
 
 def _named(identifier: str) -> ColumnElement[bool]:

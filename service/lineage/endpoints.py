@@ -5,32 +5,39 @@ Lives here: parse, call, answer. Not here: walking (`graph`), SQL (`repository`)
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+from datetime import datetime
+from typing import Any, Literal, cast
 
+import anyio.to_thread
 from fastapi import APIRouter, Response
 from sqlalchemy import Connection
 
+from datasigil.canonical import jcs
+from datasigil.signing import add_proof
 from service.credentials.endpoints import Cursor, Identifier, Limit, summary
-from service.credentials.repository import CredentialRow, by_id
-from service.documentation import READ_PROBLEMS, problems
-from service.limits import PAGE_DEFAULT_ITEMS
+from service.credentials.repository import CredentialRow, by_id, document_of
+from service.documentation import READ_PROBLEMS, problems, signed_document
+from service.limits import ATTESTATIONS_MAX, PAGE_DEFAULT_ITEMS
 from service.lineage.graph import lineage_of
+from service.lineage.impact import KINDS, impact_document
 from service.lineage.repository import children_of
-from service.lineage.schemas import Affected, ImpactReply, LineageReply, Reference
+from service.lineage.schemas import (
+    Affected,
+    Attestation,
+    AttestationsReply,
+    ImpactReply,
+    LineageReply,
+    Reference,
+)
 from service.problems import Problem
 from service.replies import json_reply
 from service.state import StateDep
+from service.transparency_log.writing import Released
 
 router = APIRouter(tags=["lineage"])
 
 Kind = Literal["dataset", "lineage", "audit", "grant", "model", "other"]
-_KINDS: dict[str, Kind] = {
-    "DatasetCredential": "dataset",
-    "DatasetLineageCredential": "lineage",
-    "DatasetAuditCredential": "audit",
-    "DatasetLicenseGrantCredential": "grant",
-    "ModelTrainingCredential": "model",
-}
 
 
 @router.get(
@@ -58,9 +65,58 @@ async def read_impact(
     return json_reply(ImpactReply(credential=row.id, status=row.status, depth=1, items=items, next=more))
 
 
+@router.get(
+    "/credentials/{credential_id}/impact/report",
+    response_class=Response,
+    responses={**signed_document("The signed ImpactReport"), **READ_PROBLEMS, **problems(404)},
+)
+async def read_impact_report(credential_id: Identifier, state: StateDep) -> Response:
+    """Everything registered here that rests on a credential, through derived datasets as well, signed by the registry's notice key."""
+    signer = state.keys.notices
+    if signer is None:
+        raise Problem(
+            "NOT_FOUND",
+            "This registry has no key for notices",
+            next_action="its operator runs `python -m service keys new notices`",
+        )
+    now = state.clock().replace(microsecond=0)
+    unsigned = await state.database.read(_report, credential_id, state.released, signer.controller, now)
+    data = jcs(await anyio.to_thread.run_sync(lambda: add_proof(unsigned, signer, created=now)))
+    return Response(data, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@router.get(
+    "/credentials/{credential_id}/attestations",
+    response_model=AttestationsReply,
+    responses={**READ_PROBLEMS, **problems(404)},
+)
+async def read_attestations(credential_id: Identifier, state: StateDep) -> Response:
+    """The audits, approvals, reviews and grants about a credential, newest first; whether they count is for the reader's policy to say."""
+    return json_reply(await state.database.read(_attestations, credential_id))
+
+
 def kind_of(row: CredentialRow) -> Kind:
     """What kind of thing a credential is about."""
-    return _KINDS.get(row.type, "other")
+    return cast("Kind", KINDS.get(row.type, "other"))
+
+
+def _report(
+    connection: Connection, identifier: str, released: Released, registry: str, now: datetime
+) -> dict[str, Any]:
+    return impact_document(connection, _existing(connection, identifier), released, registry=registry, now=now)
+
+
+def _attestations(connection: Connection, identifier: str) -> AttestationsReply:
+    row = _existing(connection, identifier)
+    items = []
+    for _, child in reversed(children_of(connection, row.digest, after=0, count=ATTESTATIONS_MAX)):
+        found = document_of(connection, child.digest)
+        if child.type not in ("DatasetAuditCredential", "DatasetLicenseGrantCredential") or found is None:
+            continue
+        subject = json.loads(found[0])["credentialSubject"]
+        kind = subject.get("attestationType", "grant")
+        items.append(Attestation(attestationType=kind, verdict=subject.get("verdict"), credential=summary(child)))
+    return AttestationsReply(credential=row.id, items=items)
 
 
 def _lineage(connection: Connection, identifier: str) -> LineageReply:

@@ -1,3 +1,4 @@
+# ruff: noqa: N815 - members are named as in the JSON of the API
 """Bodies of the lineage endpoints.
 
 Lives here: pydantic models. Not here: walking (`graph`).
@@ -46,3 +47,18 @@ class ImpactReply(BaseModel):
     depth: Literal[1]
     items: list[Affected]
     next: str | None = None
+
+
+class Attestation(BaseModel):
+    """What a third party says about a credential."""
+
+    attestationType: str
+    verdict: str | None = None
+    credential: CredentialSummary
+
+
+class AttestationsReply(BaseModel):
+    """Everything of that kind that is registered here."""
+
+    credential: str
+    items: list[Attestation]

@@ -64,6 +64,7 @@ async def describe_registry(state: StateDep) -> Response:
         registration=state.settings.registration,
         log=log_links(state),
         hostedIssuer=state.keys.hosted.controller if state.keys.hosted else None,
+        noticeKey=state.keys.notices.controller if state.keys.notices else None,
     )
     return json_reply(description, cache="public, max-age=300")
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from service.tables import CHALLENGES, PUBLISHERS, TOKENS
+from service.tables import CHALLENGES, CREDENTIALS, PUBLISHERS, STATUS_LISTS, TOKENS
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class PublisherRow:
     name: str
     role: str
     active: bool
+    created_at: int
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ _PUBLISHER = (
     PUBLISHERS.c.name,
     PUBLISHERS.c.role,
     PUBLISHERS.c.active,
+    PUBLISHERS.c.created_at,
 )
 _TOKEN = (
     TOKENS.c.id,
@@ -64,10 +66,28 @@ def publisher_by_did(connection: Connection, did: str) -> PublisherRow | None:
     return None if row is None else PublisherRow(*row)
 
 
-def publisher_by_slug(connection: Connection, slug: str) -> PublisherRow | None:
-    """The publisher whose lists stand under this slug."""
-    row = connection.execute(select(*_PUBLISHER).where(PUBLISHERS.c.slug == slug)).one_or_none()
+def publisher_named(connection: Connection, name: str) -> PublisherRow | None:
+    """The publisher with this slug or DID."""
+    named = or_(PUBLISHERS.c.slug == name, PUBLISHERS.c.did == name)
+    row = connection.execute(select(*_PUBLISHER).where(named)).one_or_none()
     return None if row is None else PublisherRow(*row)
+
+
+def publishers_after(connection: Connection, after: int, count: int) -> list[PublisherRow]:
+    """Publishers in order of registration."""
+    rows = connection.execute(select(*_PUBLISHER).where(PUBLISHERS.c.id > after).order_by(PUBLISHERS.c.id).limit(count))
+    return [PublisherRow(*row) for row in rows]
+
+
+def credentials_by(connection: Connection, publisher_id: int) -> tuple[int, list[str]]:
+    """How many credentials a publisher registered, and the addresses of their status lists."""
+    count = connection.execute(
+        select(func.count()).select_from(CREDENTIALS).where(CREDENTIALS.c.publisher_id == publisher_id)
+    ).scalar_one()
+    lists = connection.execute(
+        select(STATUS_LISTS.c.url).where(STATUS_LISTS.c.publisher_id == publisher_id).order_by(STATUS_LISTS.c.id)
+    ).scalars()
+    return int(count), list(lists)
 
 
 def insert_publisher(connection: Connection, *, did: str, slug: str, name: str, role: str, now: int) -> PublisherRow:

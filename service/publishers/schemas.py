@@ -90,3 +90,4 @@ class RegistryDescription(BaseModel):
     registration: Literal["open", "invited", "closed"]
     log: LogLinks
     hostedIssuer: str | None = None
+    noticeKey: str | None = None

@@ -22,6 +22,7 @@ from datasigil.transparency.entry import log_entry
 from service.batch import Batch
 from service.credentials.repository import CredentialRow, by_id, set_status
 from service.limits import STATUS_REQUEST_AHEAD_SECONDS, STATUS_REQUEST_KEPT_SECONDS
+from service.notifications.outbox import CHANGED, tell
 from service.problems import Problem
 from service.status_lists.repository import (
     change_seen,
@@ -124,6 +125,14 @@ class ChangeStatus:
         )
         after = by_id(batch.connection, row.id)
         assert after is not None
+        told = {
+            "id": row.id,
+            "digest": row.digest,
+            "purpose": wanted.purpose,
+            "status": after.status,
+            "logIndex": index,
+        }
+        tell(batch, CHANGED, issuer=row.issuer, data=told)
         return ChangeOutcome(after.status, index, changed=True)
 
 

@@ -2,10 +2,14 @@
 
 import pytest
 from simulator import manifest_of
-from subjects import lineage_subject, model_subject, reference
+from subjects import audit_subject, grant_subject, lineage_subject, model_subject, reference
 
 from datasigil.bundle import parse_bundle
 from datasigil.canonical import document_digest
+from datasigil.credentials.did import did_key_resolver
+from datasigil.credentials.proof import verify_proofs
+from datasigil.encoding import Instant
+from datasigil.errors import ProofError
 
 
 @pytest.fixture
@@ -100,3 +104,69 @@ def test_a_strangers_lineage_credential_is_not_put_into_the_bundle(registry, pub
     stranger = registry.login()
     stranger.publish(stranger.issue(lineage_subject([source], manifest), "DatasetLineageCredential"))
     assert parse_bundle(registry.http.get(f"/credentials/{derived['id']}/bundle").content).parents == ()
+
+
+@pytest.fixture
+def story(registry, publisher):
+    """A dataset, what was curated from it with its lineage, a model trained on that, and an audit of the first."""
+    source = publisher.publish()
+    files = {"part.txt": b"what was kept"}
+    manifest = manifest_of(files)
+    lineage = publisher.publish(publisher.issue(lineage_subject([source], manifest), "DatasetLineageCredential"))
+    derived = publisher.publish(publisher.issue(registry.world.subject(manifest)))
+    model = publisher.publish(publisher.issue(model_subject([derived]), "ModelTrainingCredential"))
+    audit = publisher.publish(publisher.issue(audit_subject(source), "DatasetAuditCredential"))
+    return source, lineage, derived, model, audit
+
+
+def test_the_impact_report_follows_lineage_to_models_and_cards_and_is_signed(registry, publisher, story):
+    source, lineage, derived, model, audit = story
+    publisher.change(source)
+    report = registry.http.get(f"/credentials/{source['id']}/impact/report").json()
+    named = {one["id"]: one for one in report["affected"]}
+    assert set(named) == {one["id"] for one in (lineage, derived, model, audit)}
+    assert [named[one["id"]]["depth"] for one in (lineage, audit, derived, model)] == [1, 1, 2, 3]
+    assert named[derived["id"]]["relations"] == ["generated"]
+    assert named[derived["id"]]["through"] == document_digest(lineage)
+    assert named[model["id"]]["cardDigest"] == model["credentialSubject"]["cardDigest"]
+    assert report["credential"]["status"] == "revoked"
+    assert report["complete"] is True
+    assert report["log"]["treeSize"] == registry.state.released.size
+    key = registry.http.get("/.well-known/datasigil-registry.json").json()["noticeKey"]
+    assert report["issuer"] == key
+    at = Instant.from_datetime(registry.clock())
+    assert [proof.controller for proof in verify_proofs(report, keys=did_key_resolver, at=at)] == [key]
+    report["affected"].pop()
+    with pytest.raises(ProofError):
+        verify_proofs(report, keys=did_key_resolver, at=at)
+
+
+def test_a_large_impact_says_that_it_is_not_complete(registry, publisher, story, monkeypatch):
+    monkeypatch.setattr("service.lineage.impact.IMPACT_NODES_MAX", 2)
+    report = registry.http.get(f"/credentials/{story[0]['id']}/impact/report").json()
+    assert len(report["affected"]) == 2
+    assert report["complete"] is False
+
+
+def test_a_registry_without_a_notice_key_signs_no_report(registry, publisher, story, monkeypatch):
+    monkeypatch.setitem(vars(registry.state.keys), "notices", None)
+    answer = registry.http.get(f"/credentials/{story[0]['id']}/impact/report")
+    assert answer.status_code == 404
+    assert "keys new notices" in answer.json()["nextAction"]
+
+
+def test_attestations_are_listed_with_their_verdicts(registry, publisher, story):
+    source = story[0]
+    approval = publisher.issue(
+        audit_subject(source, "approval"), "DatasetAuditCredential", validUntil="2027-01-01T00:00:00Z"
+    )
+    grant = publisher.issue(
+        grant_subject(source, publisher.did, "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"),
+        "DatasetLicenseGrantCredential",
+    )
+    for one in (approval, grant):
+        publisher.publish(one)
+    found = registry.http.get(f"/credentials/{source['id']}/attestations").json()["items"]
+    assert [(one["attestationType"], one.get("verdict")) for one in found] == [
+        ("grant", None), ("approval", "accepted"), ("audit", None)
+    ]  # fmt: skip

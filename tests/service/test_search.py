@@ -1,0 +1,147 @@
+"""Search by what a dataset says of itself, and who publishes here.
+
+Here: exact filters, ages, publishers, contexts, schemas, DID documents. Not here: words and pages of results (`test_reading.py`).
+"""
+
+import hashlib
+import json
+
+import pytest
+
+from datasigil.credentials.did import parse_did_document
+
+FULL = {
+    "intendedPurpose": ["fine-tuning", "research"],
+    "prohibitedPurpose": ["research"],
+    "classification": [
+        {"regulation": "phi", "evaluated": True, "result": "absent", "tool": "scanner", "date": "2026-01-01"},
+        {"regulation": "pi", "evaluated": False, "result": "unknown"},
+    ],
+    "modality": ["text"],
+    "useClass": {"use": "nc", "attribution": True, "shareAlike": False},
+    "distribution": [
+        {"path": "train.jsonl", "sha256": "0" * 64, "byteSize": 1, "mediaType": "application/jsonl"},
+        {"path": "notes/README", "sha256": "1" * 64, "byteSize": 1},
+    ],
+}
+
+
+@pytest.fixture
+def datasets(registry, publisher):
+    """A dataset that says much, and one that says little."""
+    much = publisher.publish(publisher.issue(registry.world.subject(issued="2019-05-01", **FULL)))
+    registry.clock.turn(days=2)
+    little = publisher.publish(publisher.issue(registry.world.subject(issued="unknown")))
+    return much, little
+
+
+def found(registry, query):
+    answer = registry.http.get(f"/credentials?{query}")
+    assert answer.status_code == 200, answer.text
+    return [one["id"] for one in answer.json()["items"]]
+
+
+def test_exact_filters_find_what_says_so_and_nothing_else(registry, publisher, datasets):
+    much, little = datasets
+    both = [little["id"], much["id"]]
+    slug = publisher.reply["statusLists"]["revocation"].split("/")[-2]
+    first_day = (registry.clock.now).replace(hour=0)
+    expected = {
+        "use=fine-tuning": [much["id"]],
+        "use=research": [],  # prohibited takes intended back
+        "use=nc": [much["id"]],
+        "regulation=phi:absent": [much["id"]],
+        "regulation=phi": [],
+        "regulation=phi:present": [],
+        "regulation=pi": [much["id"]],  # nobody looked: it counts as there
+        "regulation=pi:absent": [],
+        "format=application/jsonl": [much["id"]],
+        "format=JSONL": [much["id"]],
+        "format=text": [much["id"]],
+        "format=readme": [],
+        "format=json": [],  # exact, not a prefix
+        "issuedFrom=2019-01-01": [much["id"]],
+        "issuedTo=2019-05-01": [much["id"]],
+        "issuedFrom=2019-05-02": [],
+        "issuedFrom=2018-01-01&issuedTo=2018-12-31": [],
+        f"provenBy={first_day:%Y-%m-%d}": both,
+        "provenBy=2020-01-01": [],
+        f"publisher={slug}": both,
+        f"publisher={publisher.did}": both,
+        "publisher=nobody": [],
+        "use=fine-tuning&regulation=phi:absent&status=active": [much["id"]],
+        "use=fine-tuning&status=revoked": [],
+    }
+    assert {query: found(registry, query) for query in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "query", ["use=%00", "use=a b", "regulation=PHI", "regulation=phi:maybe", "format=%3Cx%3E", "issuedFrom=2019", "provenBy=2019-13-01", "provenBy=9999-99-99"]
+)  # fmt: skip
+def test_a_filter_of_another_form_is_refused(registry, query):
+    answer = registry.http.get(f"/credentials?{query}")
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "BAD_PARAMETER"
+
+
+def test_reindexing_finds_again_what_is_stored(registry, datasets):
+    from service.credentials.reindexing import reindex
+
+    with registry.state.database.writer.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM search_term")
+        connection.exec_driver_sql("DELETE FROM known_digest")
+    assert found(registry, "use=fine-tuning") == []
+    assert reindex(registry.settings) == 2
+    assert found(registry, "use=fine-tuning") == [datasets[0]["id"]]
+    digest = datasets[0]["credentialSubject"]["manifest"]["digest"]
+    assert len(registry.http.get(f"/lookup?sha256={digest}").json()["items"]) == 2
+
+
+def test_publishers_are_listed_in_pages_with_their_did_documents(registry, publisher):
+    others = [registry.login(name=f"publisher {number}") for number in range(3)]
+    page = registry.http.get("/publishers?limit=3").json()
+    rest = registry.http.get(f"/publishers?limit=3&cursor={page['next']}").json()
+    listed = [one["did"] for one in page["items"] + rest["items"]]
+    assert listed == [publisher.did, *(one.did for one in others)]
+    assert "next" not in rest
+    publisher.publish()
+    one = registry.http.get(f"/publishers/{publisher.did}").json()
+    assert one["credentials"] == 1
+    assert one["statusLists"] == list(publisher.reply["statusLists"].values())
+    assert registry.http.get(f"/publishers/{one['slug']}").json() == one
+    document = registry.http.get(f"/publishers/{one['slug']}/did.json")
+    assert document.headers["content-type"] == "application/did+json"
+    parsed = parse_did_document(document.json(), expect_id=publisher.did)
+    assert [method.key for method in parsed.methods.values()] == [publisher.signer.public_key]
+    own = registry.http.get("/.well-known/datasigil-did.json").json()
+    assert own["id"] == publisher.reply["statusIssuer"]
+    for path in ("/publishers/nobody", "/publishers/nobody/did.json"):
+        assert registry.http.get(path).json()["code"] == "NOT_FOUND"
+
+
+def test_contexts_and_schemas_are_served_as_shipped(registry):
+    for kind, known in (("contexts", "https://w3id.org/datasigil/v1"), ("schemas", "dataset-credential-v1.json")):
+        items = registry.http.get(f"/{kind}").json()["items"]
+        assert known in [one["id"] for one in items]
+        for one in items:
+            answer = registry.http.get(one["path"])
+            assert hashlib.sha256(answer.content).hexdigest() == one["sha256"]
+            assert json.loads(answer.content)
+            assert registry.http.get(one["path"], headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+    assert registry.http.get("/schemas/nothing.json").status_code == 404
+    assert registry.http.get("/contexts/" + "0" * 64).status_code == 404
+    assert registry.http.get("/schemas/..%2Fcontexts").status_code in (400, 404)
+
+
+def test_large_answers_are_compressed_for_those_who_ask_and_tagged_weakly(registry, publisher):
+    document = publisher.publish()
+    url = f"/credentials/{document['id']}"
+    plain = registry.http.get(url, headers={"Accept-Encoding": "identity"})
+    packed = registry.http.get(url, headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.content == plain.content
+    assert packed.headers["etag"] == "W/" + plain.headers["etag"]
+    assert "accept-encoding" in packed.headers["vary"].lower()
+    again = registry.http.get(url, headers={"Accept-Encoding": "gzip", "If-None-Match": packed.headers["etag"]})
+    assert again.status_code == 304
