@@ -73,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     again = _command(commands, "reindex", _reindex, "derive again by what credentials are found; after some upgrades")
     again.add_argument("--database-url")
     _admin(commands)
+    keys = _command(
+        commands, "keys", _keys, "list, make, rotate or retire the registry's own keys, or say that one was stolen"
+    )
+    keys.add_argument("action", choices=("list", "new", "rotate", "retire", "compromised"))
+    keys.add_argument("name", nargs="?", default="", help="hosted, notices, checkpoint or time")
+    keys.add_argument("--database-url")
     export = commands.add_parser("openapi", help="write or compare the OpenAPI document")
     export.add_argument("--check", type=Path, help="exit 1 if this file is not the app's document")
     export.add_argument("--breaking", type=Path, metavar="OLD", help="name what breaks for clients of the document OLD")
@@ -90,7 +96,7 @@ def _command(commands: Subparsers, name: str, function: Command, text: str) -> a
 
 def _admin(commands: Subparsers) -> None:
     admin = _command(commands, "admin", _run_admin, "invite, lock out or let in a publisher")
-    admin.add_argument("action", choices=("invite", "lock", "unlock", "operator"))
+    admin.add_argument("action", choices=("invite", "lock", "unlock", "auditor", "operator"))
     admin.add_argument("did", help="the publisher's DID")
     admin.add_argument("--name", default="")
     admin.add_argument("--database-url")
@@ -192,6 +198,14 @@ def _run_admin(given: argparse.Namespace) -> int:
 
     settings = Settings.load(given.data_dir, database_url=given.database_url)
     print(act(settings, given.action, given.did, given.name))
+    return 0
+
+
+def _keys(given: argparse.Namespace) -> int:
+    from service.key_changes import change_key, list_keys
+
+    settings = Settings.load(given.data_dir, database_url=given.database_url)
+    print(list_keys(settings) if given.action == "list" else change_key(settings, given.action, given.name))
     return 0
 
 

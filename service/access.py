@@ -13,12 +13,15 @@ import re
 import time
 from typing import Annotated
 
+import anyio.to_thread
 from fastapi import Depends, Request
 
+from datasigil.errors import DatasigilError
 from service.access_cache import Principal
 from service.clock import seconds_of
 from service.problems import Problem
-from service.publishers.repository import token_by_secret
+from service.publishers.repository import identity_by_subject, token_by_secret
+from service.publishers.workload import WorkloadError, verify_workload
 from service.state import State, StateDep
 
 TOKEN_PREFIX = "dsr_"  # noqa: S105 - the public prefix by which secret scanners find leaked tokens
@@ -44,17 +47,53 @@ async def principal_of(request: Request, state: State) -> Principal:
     Raises:
         Problem: UNAUTHENTICATED, for no token, a wrong, revoked or expired one, or a publisher that was locked out.
     """
-    token = bearer_token(request.headers.get("authorization"))
+    header = request.headers.get("authorization")
+    token = bearer_token(header)
+    if token is None and state.settings.oidc_issuers:
+        return await _workload(header or "", state)
     # A malformed token takes the same road as a wrong one, so that both take the same time.
     digest = secret_hash(token or "")
     principal = state.tokens.get(digest, time.monotonic())
     if principal is None:
         principal = await _look_up(state, digest)
     if principal is None or token is None or principal.expires_at <= seconds_of(state.clock()):
-        raise Problem(
-            "UNAUTHENTICATED", "This needs a valid token", next_action="datasigil login --registry URL --key KEY"
-        )
+        raise _unauthenticated()
     return principal
+
+
+async def _workload(header: str, state: State) -> Principal:
+    """The principal behind a CI job's own token, mapped by its publisher; asked anew each time, so that a removal bites at once."""
+    scheme, _, value = header.partition(" ")
+    now = seconds_of(state.clock())
+    try:
+        if scheme.lower() != "bearer":
+            raise WorkloadError("OIDC", "no bearer token")
+        found = await anyio.to_thread.run_sync(
+            lambda: verify_workload(value.strip(), state.workload_keys, audience=state.settings.public_url, now=now)
+        )
+    except DatasigilError:
+        raise _unauthenticated() from None
+    mapped = await state.database.point(identity_by_subject, found.issuer, found.subject)
+    if mapped is None or not mapped[1].active:
+        raise _unauthenticated()
+    identity, publisher = mapped
+    scopes = frozenset(identity.scopes)
+    return Principal(
+        publisher.id,
+        publisher.did,
+        publisher.slug,
+        publisher.role,
+        identity.id,
+        scopes,
+        found.expires_at,
+        workload=True,
+    )
+
+
+def _unauthenticated() -> Problem:
+    return Problem(
+        "UNAUTHENTICATED", "This needs a valid token", next_action="datasigil login --registry URL --key KEY"
+    )
 
 
 async def _look_up(state: State, digest: str) -> Principal | None:
@@ -90,6 +129,51 @@ def require_scope(principal: Principal, scope: str) -> None:
             "The token does not have the scope that this needs",
             expected=scope,
             next_action=f"log in again and ask for the scope {scope}",
+        )
+
+
+def require_session(principal: Principal) -> None:
+    """Refuse a workload: it must not give its rights to others.
+
+    Raises:
+        Problem: FORBIDDEN.
+    """
+    if principal.workload:
+        raise Problem(
+            "FORBIDDEN",
+            "A workload cannot change who acts for its publisher",
+            expected="a token from `datasigil login`",
+        )
+
+
+def require_role(principal: Principal, *roles: str) -> None:
+    """Refuse a principal of another role.
+
+    Raises:
+        Problem: FORBIDDEN.
+    """
+    if principal.role not in roles:
+        raise Problem(
+            "FORBIDDEN",
+            "Your role does not allow this",
+            expected=" or ".join(roles),
+            next_action="ask the registry's operator for the role",
+        )
+
+
+def require_publishable(principal: Principal, type_: str) -> None:
+    """Refuse what a role may not publish: an auditor speaks about the datasets of others, in audits alone.
+
+    Raises:
+        Problem: FORBIDDEN.
+    """
+    if principal.role == "auditor" and type_ != "DatasetAuditCredential":
+        raise Problem(
+            "FORBIDDEN",
+            "An auditor publishes audits, approvals and reviews only",
+            pointer="/credential/type",
+            expected="DatasetAuditCredential",
+            next_action="publish it under another DID",
         )
 
 

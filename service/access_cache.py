@@ -23,6 +23,7 @@ class Principal:
     token_id: str
     scopes: frozenset[str]
     expires_at: int
+    workload: bool = False  # an OIDC token of a CI job, not a token of ours
 
 
 class TokenCache:

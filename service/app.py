@@ -21,13 +21,14 @@ from datasigil.errors import DatasigilError
 from datasigil.fetch import Fetcher
 from service import VERSION, health, problems
 from service.access_cache import TokenCache
+from service.audit_trail import endpoints as audit_trail
 from service.clock import Clock, system_clock
 from service.credentials import endpoints as credentials
 from service.credentials import vcalm, vocabulary
 from service.database import open_database
 from service.documentation import describe
 from service.high_water import HighWaterFile
-from service.limits import COMPRESS_LEVEL, COMPRESS_MIN_BYTES, DELIVERY_TIMEOUT_SECONDS
+from service.limits import COMPRESS_LEVEL, COMPRESS_MIN_BYTES, DELIVERY_TIMEOUT_SECONDS, OIDC_TIMEOUT_SECONDS
 from service.lineage import endpoints as lineage
 from service.metrics import Metrics
 from service.middleware import Frame
@@ -36,6 +37,8 @@ from service.notifications.sending import Sender
 from service.pages import endpoints as pages
 from service.publishers import directory
 from service.publishers import endpoints as publishers
+from service.publishers import workload_endpoints as workload_identities
+from service.publishers.workload import IssuerKeys
 from service.rate import RateLimiter
 from service.registry_keys import RegistryKeys, load_keys
 from service.requests import Cursors
@@ -67,7 +70,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     problems.install(app)
     routers = [
         *(health, publishers, directory, transparency_log, status_lists, vcalm, lineage, credentials, vocabulary),
-        *(training, notifications, pages),
+        *(training, workload_identities, notifications, audit_trail, pages),
     ]
     if settings.dev:
         from service.credentials import dev_issuers
@@ -115,6 +118,10 @@ def _build(settings: Settings, keys: RegistryKeys, clock: Clock) -> State:
     )
     fetcher = Fetcher.naming(settings.webhook_origins, dev=settings.dev, timeout_seconds=DELIVERY_TIMEOUT_SECONDS)
     return State(
+        workload_keys=IssuerKeys(
+            settings.oidc_issuers,
+            Fetcher.naming(settings.oidc_issuers, dev=settings.dev, timeout_seconds=OIDC_TIMEOUT_SECONDS),
+        ),
         sender=Sender(database, sequencer, fetcher, keys.notices, clock),
         settings=settings,
         database=database,

@@ -19,18 +19,27 @@ from datasigil.credentials.proof import verify_proofs
 from datasigil.credentials.status_list import parse_status_list
 from datasigil.encoding import Instant, parse_json
 from datasigil.errors import DatasigilError, LogError
-from datasigil.transparency.checkpoint import open_checkpoint
-from datasigil.transparency.entry import log_entry
+from datasigil.transparency.entry import log_entry, parse_entry
 from datasigil.transparency.tiles import TileTree
+from service.audit_trail.repository import anchors
+from service.audit_trail.trail import broken_links
 from service.clock import system_clock
 from service.database import open_database
 from service.high_water import HighWaterFile
 from service.registry_keys import RegistryKeys, load_keys
 from service.settings import Settings
-from service.tables import CREDENTIALS, LOG_ENTRIES, MANIFESTS, STATUS_CHANGES, STATUS_INDICES, STATUS_LISTS
+from service.tables import (
+    AUDIT_EVENTS,
+    CREDENTIALS,
+    LOG_ENTRIES,
+    MANIFESTS,
+    STATUS_CHANGES,
+    STATUS_INDICES,
+    STATUS_LISTS,
+)
 from service.transparency_log.repository import StoredState, count_entries, read_state
 from service.transparency_log.store import SqlTileStore
-from service.transparency_log.writing import check_entries
+from service.transparency_log.writing import check_entries, open_own
 
 _FINDINGS_MAX = 100
 
@@ -78,6 +87,7 @@ def check_everything(settings: Settings) -> Findings:
             _check_credentials(connection, findings)
             _check_lists(connection, keys, findings)
             _check_manifests(connection, findings)
+            _check_trail(connection, findings)
     finally:
         database.close()
     return findings
@@ -89,7 +99,7 @@ def _check_log(
     store = SqlTileStore()
     store.connection = connection
     try:
-        head = open_checkpoint(state.checkpoint, keys.log_key, [keys.time_key], allow_empty=True).checkpoint
+        head = open_own(state.checkpoint, keys)
         if (head.origin, head.size, head.root.hex()) != (state.origin, state.size, state.root):
             raise LogError("CHECKPOINT", "the signed checkpoint is of another tree", place="log_state")
         tree = TileTree.open(store, state.size, bytes.fromhex(state.root))
@@ -224,6 +234,25 @@ def _check_manifests(connection: Connection, findings: Findings) -> None:
         findings.count("manifests")
         if hashlib.sha256(body).hexdigest() != digest:
             findings.errors.append(f"manifest {digest}: its bytes have another digest")
+
+
+def _check_trail(connection: Connection, findings: Findings) -> None:
+    """The audit trail's chain, and every anchor against the chain and the log."""
+    findings.errors += broken_links(connection)
+    entries = AUDIT_EVENTS.c
+    for row in anchors(connection):
+        findings.count("anchors")
+        held = connection.execute(select(entries.hash).where(entries.position == row.position)).scalar_one_or_none()
+        entry = connection.execute(
+            select(LOG_ENTRIES.c.entry).where(LOG_ENTRIES.c.position == row.log_index)
+        ).scalar_one_or_none()
+        if held != row.hash:
+            findings.errors.append(
+                f"audit_anchor {row.log_index}: the trail's event {row.position} is not the anchored one"
+            )
+        logged = None if entry is None else parse_entry(bytes(entry))
+        if logged is None or (logged.kind, logged.credential_digest) != ("audit", row.hash):
+            findings.errors.append(f"audit_anchor {row.log_index}: its log entry is missing or holds another hash")
 
 
 def _manifests(connection: Connection) -> Iterator[tuple[str, bytes]]:

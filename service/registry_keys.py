@@ -20,6 +20,13 @@ NOTICE_KEY = (
     "notices"  # signs webhooks and impact reports; registries made before it have none until `keys new notices`
 )
 
+OVERLAPPING = ("checkpoint", "time")  # an old one goes on signing beside the new one until it is retired
+
+
+def overlapping(name: str) -> str:
+    """The file name, without suffix, of the key that signs beside a new one."""
+    return f"{name}-previous"
+
 
 @dataclass(frozen=True)
 class RegistryKeys:
@@ -31,6 +38,8 @@ class RegistryKeys:
     hosted: LocalSigner | None
     origin: str
     notices: LocalSigner | None = None
+    old_checkpoint: LocalSigner | None = None  # signs beside the new one while verifiers change over
+    old_time: LocalSigner | None = None
 
     @property
     def did(self) -> str:
@@ -41,6 +50,19 @@ class RegistryKeys:
     def log_key(self) -> VerifierKey:
         """The verifier key of checkpoints; its name is the log's origin."""
         return new_vkey(self.origin, self.checkpoint.public_key.raw)
+
+    @property
+    def log_keys(self) -> tuple[tuple[VerifierKey, LocalSigner], ...]:
+        """Every key that signs checkpoints now, the current one first."""
+        signers = [one for one in (self.checkpoint, self.old_checkpoint) if one is not None]
+        return tuple((new_vkey(self.origin, one.public_key.raw), one) for one in signers)
+
+    @property
+    def time_keys(self) -> tuple[tuple[VerifierKey, LocalSigner], ...]:
+        """Every key that cosigns with a time now, the current one first."""
+        signers = [one for one in (self.time, self.old_time) if one is not None]
+        name = f"{self.origin}/time"
+        return tuple((new_vkey(name, one.public_key.raw, COSIGNATURE_V1), one) for one in signers)
 
     @property
     def time_key(self) -> VerifierKey:
@@ -72,6 +94,6 @@ def load_keys(folder: Path, passphrase: bytes, *, origin: str) -> RegistryKeys:
                 next_action="python -m service init, or restore the key from its backup",
             )
     status, checkpoint, time = (LocalSigner.load(folder / f"{name}.pem", passphrase) for name in REQUIRED_KEYS)
-    optional = [folder / f"{name}.pem" for name in (HOSTED_KEY, NOTICE_KEY)]
-    hosted, notices = (LocalSigner.load(file, passphrase) if file.is_file() else None for file in optional)
-    return RegistryKeys(status, checkpoint, time, hosted, origin, notices)
+    optional = [folder / f"{name}.pem" for name in (HOSTED_KEY, NOTICE_KEY, *map(overlapping, OVERLAPPING))]
+    more = [LocalSigner.load(file, passphrase) if file.is_file() else None for file in optional]
+    return RegistryKeys(status, checkpoint, time, more[0], origin, *more[1:])

@@ -23,6 +23,7 @@ from typing import Generic, TypeVar, cast
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from datasigil.errors import DatasigilError
+from service.audit_trail.trail import anchor, anchor_due
 from service.batch import Batch
 from service.clock import Clock
 from service.database import Database, StorageFullError, translated
@@ -207,6 +208,8 @@ class Sequencer:
                 return []
             batch = Batch(connection, session, self._keys, now, self._base_url)
             outcomes = [_apply(batch, item) for item in items]
+            if anchor_due(connection, now):
+                anchor(batch)
             sealed = session.seal(batch)
             connection.commit()
         session.commit(sealed)

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     registration: Literal["open", "invited", "closed"] = "open"
     policy_file: Path | None = None
     dev: bool = False
+    oidc_issuers: tuple[str, ...] = ()  # whose workload tokens are taken, such as a CI service's issuer URL
     webhook_origins: tuple[
         str, ...
     ] = ()  # origins that webhooks may reach although they are not public, such as https://ci.internal

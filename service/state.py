@@ -16,6 +16,7 @@ from service.database import Database
 from service.metrics import Metrics
 from service.notifications.sending import Sender
 from service.problems import Problem
+from service.publishers.workload import IssuerKeys
 from service.rate import RateLimiter
 from service.registry_keys import RegistryKeys
 from service.requests import Cursors
@@ -37,6 +38,7 @@ class State:
     proofs: ProofReader
     cursors: Cursors
     tokens: TokenCache
+    workload_keys: IssuerKeys
     limiter: RateLimiter
     metrics: Metrics
     clock: Clock

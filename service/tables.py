@@ -230,6 +230,46 @@ class Delivery(SQLModel, table=True):
     created_at: int = Field(sa_type=BigInteger)
 
 
+class AuditEventRow(SQLModel, table=True):
+    """One event of the audit trail, chained to the one before."""
+
+    __tablename__ = "audit_event"
+    position: int = Field(
+        sa_column=Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False)
+    )
+    at: int = Field(sa_type=BigInteger)
+    actor: str = Field(sa_type=Text)
+    action: str
+    target: str = Field(sa_type=Text)
+    previous: str
+    hash: str
+
+
+class AuditAnchorRow(SQLModel, table=True):
+    """A log entry that holds the trail's hash at a position."""
+
+    __tablename__ = "audit_anchor"
+    log_index: int = Field(
+        sa_column=Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False)
+    )
+    position: int = Field(sa_type=BigInteger)
+    hash: str
+    anchored_at: int = Field(sa_type=BigInteger)
+
+
+class WorkloadIdentity(SQLModel, table=True):
+    """A subject of an OIDC issuer, such as a CI job, that acts for a publisher."""
+
+    __tablename__ = "workload_identity"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+    id: str = Field(primary_key=True)
+    publisher_id: int = Field(sa_type=BigInteger, foreign_key="publisher.id", index=True)
+    issuer: str = Field(sa_type=Text)
+    subject: str = Field(sa_type=Text)
+    scopes: str
+    created_at: int = Field(sa_type=BigInteger)
+
+
 def core_table(name: str) -> Table:
     """The Core table of the model with this table name."""
     return SQLModel.metadata.tables[name]
@@ -252,3 +292,6 @@ LOG_STATE = core_table("log_state")
 IDEMPOTENT_REPLIES = core_table("idempotent_reply")
 WEBHOOKS = core_table("webhook")
 DELIVERIES = core_table("delivery")
+AUDIT_EVENTS = core_table("audit_event")
+AUDIT_ANCHORS = core_table("audit_anchor")
+WORKLOAD_IDENTITIES = core_table("workload_identity")

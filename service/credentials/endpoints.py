@@ -105,7 +105,10 @@ async def search_credentials(
     use: Annotated[str, Query(pattern=_CODE, description="Intended purpose (OASIS code) or use class")] = "",
     regulation: Annotated[
         str,
-        Query(pattern=r"^$|^[a-z]{2,8}(:(present|absent|unknown))?$", description="`phi:absent`; `phi` alone: present, or not known"),
+        Query(
+            pattern=r"^$|^[a-z]{2,8}(:(present|absent|unknown))?$",
+            description="`phi:absent`; `phi` alone: present, or not known",
+        ),
     ] = "",
     format_: Annotated[str, Query(alias="format", pattern=_CODE, description="Media type, extension or modality")] = "",
     publisher: Annotated[str, Query(max_length=512, description="DID or slug")] = "",

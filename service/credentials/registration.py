@@ -20,8 +20,9 @@ from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError
 from datasigil.limits import CLOCK_SKEW_SECONDS
 from datasigil.transparency.entry import log_entry
-from service.access import require_issuer
+from service.access import require_issuer, require_publishable
 from service.access_cache import Principal
+from service.audit_trail.trail import record
 from service.batch import Batch
 from service.credentials.idempotency import IdempotencyKey, recall, remember
 from service.credentials.indexing import known_digests, references, search_terms
@@ -74,6 +75,7 @@ def check(document: Any, manifest: Any, *, public: bool, principal: Principal, c
     """
     credential = _parsed(document)
     require_issuer(principal, credential.issuer)
+    require_publishable(principal, credential.type)
     _check_log(credential, context)
     _check_period(credential, context.now)
     _check_status(credential, principal, context)
@@ -128,6 +130,7 @@ class RegisterCredential:
         insert_manifest(batch.connection, given.manifest.digest, given.manifest_body)
         if given.manifest_public and not existing.manifest_public:
             publish_manifest(batch.connection, existing.seq)
+            record(batch, actor=existing.issuer, action="manifest.published", target=existing.manifest_digest)
             files = [row for row in known_digests(given.credential, given.manifest) if row.kind == "file"]
             insert_derived(batch.connection, existing.seq, files, ())
 

@@ -60,7 +60,7 @@ async def add_webhook(request: Request, principal: PrincipalDep, state: StateDep
             next_action="its operator runs `python -m service keys new notices`",
         )
     row = await state.sequencer.submit(
-        AddWebhook(principal.publisher_id, asked.url, tuple(sorted(set(asked.events))), asked.issuer)
+        AddWebhook(principal.publisher_id, principal.did, asked.url, tuple(sorted(set(asked.events))), asked.issuer)
     )
     reply = WebhookReply(**_summary(row).model_dump(), key=state.keys.notices.controller)
     return json_reply(reply, status=201)
@@ -78,7 +78,7 @@ async def list_webhooks(principal: PrincipalDep, state: StateDep) -> Response:
 )
 async def remove_webhook(webhook_id: WebhookId, principal: PrincipalDep, state: StateDep) -> Response:
     """Remove one of the caller's webhooks, with what was on its way to it."""
-    await state.sequencer.submit(RemoveWebhook(principal.publisher_id, webhook_id))
+    await state.sequencer.submit(RemoveWebhook(principal.publisher_id, principal.did, webhook_id))
     return Response(status_code=204, headers={"Cache-Control": "no-store"})
 
 

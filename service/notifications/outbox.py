@@ -12,6 +12,7 @@ from typing import Any
 
 from datasigil.canonical import jcs
 from datasigil.encoding import Instant
+from service.audit_trail.trail import record
 from service.batch import Batch
 from service.limits import WEBHOOKS_PER_PUBLISHER_MAX
 from service.notifications.repository import (
@@ -50,6 +51,7 @@ class AddWebhook:
     """Store a webhook of a publisher."""
 
     publisher_id: int
+    actor: str
     url: str
     events: tuple[str, ...]
     issuer: str
@@ -71,6 +73,7 @@ class AddWebhook:
             f"wh_{secrets.token_hex(8)}", self.publisher_id, self.url, self.events, self.issuer, batch.seconds
         )
         insert_webhook(batch.connection, row)
+        record(batch, actor=self.actor, action="webhook.added", target=row.id)
         batch.memory.pop(_HOOKS, None)
         return row
 
@@ -80,6 +83,7 @@ class RemoveWebhook:
     """Forget a publisher's webhook and what was on its way to it."""
 
     publisher_id: int
+    actor: str
     webhook_id: str
 
     def __call__(self, batch: Batch) -> None:
@@ -90,6 +94,7 @@ class RemoveWebhook:
         """
         existing(webhook_of(batch.connection, self.webhook_id, self.publisher_id))
         delete_webhook(batch.connection, self.webhook_id)
+        record(batch, actor=self.actor, action="webhook.removed", target=self.webhook_id)
         batch.memory.pop(_HOOKS, None)
 
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 
 from datasigil.encoding import Instant, b64url_encode
 from service import VERSION
-from service.access import TOKEN_PREFIX, PrincipalDep
+from service.access import TOKEN_PREFIX, PrincipalDep, require_session
 from service.documentation import READ_PROBLEMS, WRITE_PROBLEMS, body_of, problems
 from service.limits import CHALLENGE_BYTES, TOKEN_BYTES
 from service.publishers.operations import IssueChallenge, IssueToken, RevokeToken
@@ -146,12 +146,13 @@ async def list_tokens(principal: PrincipalDep, state: StateDep) -> Response:
 @router.delete(
     "/tokens/{token_id}",
     status_code=204,
-    responses={**problems(401, 404, 429, 503, 507)},
+    responses={**problems(401, 403, 404, 429, 503, 507)},
     openapi_extra={"security": [{"token": []}]},
 )
 async def delete_token(token_id: str, principal: PrincipalDep, state: StateDep) -> Response:
     """Revoke one of the caller's tokens."""
-    await state.sequencer.submit(RevokeToken(token_id, principal.publisher_id))
+    require_session(principal)
+    await state.sequencer.submit(RevokeToken(token_id, principal.publisher_id, principal.did))
     state.tokens.forget(token_id)
     return Response(status_code=204, headers={"Cache-Control": "no-store"})
 

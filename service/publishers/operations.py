@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 
 from service.access import secret_hash
+from service.audit_trail.trail import record
 from service.batch import Batch
 from service.limits import CHALLENGE_SECONDS, CHALLENGES_LIVE_MAX, TOKENS_PER_PUBLISHER_MAX
 from service.problems import UNAUTHENTICATED, Problem
@@ -95,6 +96,7 @@ class IssueToken:
             self.token_id, publisher.id, self.name, self.scopes, batch.seconds, batch.seconds + self.seconds, None
         )
         insert_token(batch.connection, row, secret_hash(self.token))
+        record(batch, actor=self.did, action="token.issued", target=f"{row.id} {' '.join(row.scopes)}")
         return publisher, row
 
     def _publisher(self, batch: Batch) -> PublisherRow:
@@ -114,10 +116,11 @@ class IssueToken:
         return found
 
 
-def register(batch: Batch, *, did: str, name: str, role: str) -> PublisherRow:
-    """Store a publisher and give them a pair of status lists."""
+def register(batch: Batch, *, did: str, name: str, role: str, actor: str = "") -> PublisherRow:
+    """Store a publisher and give them a pair of status lists; `actor` is who did it, if not the publisher."""
     publisher = insert_publisher(batch.connection, did=did, slug=slug_of(did), name=name, role=role, now=batch.seconds)
     create_lists(batch, slug=publisher.slug, publisher_id=publisher.id)
+    record(batch, actor=actor or did, action="publisher.registered", target=f"{did} {role}")
     return publisher
 
 
@@ -127,6 +130,7 @@ class RevokeToken:
 
     token_id: str
     publisher_id: int
+    actor: str
 
     def __call__(self, batch: Batch) -> None:
         """Revoke it, or find it revoked.
@@ -138,3 +142,4 @@ class RevokeToken:
             batch.connection, token_id=self.token_id, publisher_id=self.publisher_id, now=batch.seconds
         ):
             raise Problem("NOT_FOUND", "You have no token with this id")
+        record(batch, actor=self.actor, action="token.revoked", target=self.token_id)

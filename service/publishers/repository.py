@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from service.tables import CHALLENGES, CREDENTIALS, PUBLISHERS, STATUS_LISTS, TOKENS
+from service.tables import CHALLENGES, CREDENTIALS, PUBLISHERS, STATUS_LISTS, TOKENS, WORKLOAD_IDENTITIES
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,60 @@ def revoke_token(connection: Connection, *, token_id: str, publisher_id: int, no
         return False
     connection.execute(update(TOKENS).where(*mine, TOKENS.c.revoked_at.is_(None)).values(revoked_at=now))
     return True
+
+
+@dataclass(frozen=True)
+class IdentityRow:
+    """A subject of an OIDC issuer that acts for a publisher."""
+
+    id: str
+    publisher_id: int
+    issuer: str
+    subject: str
+    scopes: tuple[str, ...]
+    created_at: int
+
+
+_IDENTITY = tuple(WORKLOAD_IDENTITIES.c[name] for name in IdentityRow.__dataclass_fields__)
+
+
+def identity_by_subject(connection: Connection, issuer: str, subject: str) -> tuple[IdentityRow, PublisherRow] | None:
+    """The identity of a subject, and for whom it acts."""
+    columns = WORKLOAD_IDENTITIES.c
+    row = connection.execute(
+        select(*_IDENTITY, *_PUBLISHER)
+        .join(PUBLISHERS, PUBLISHERS.c.id == columns.publisher_id)
+        .where(columns.issuer == issuer, columns.subject == subject)
+    ).one_or_none()
+    return None if row is None else (_identity(row[: len(_IDENTITY)]), PublisherRow(*row[len(_IDENTITY) :]))
+
+
+def identities_of(connection: Connection, publisher_id: int) -> list[IdentityRow]:
+    """A publisher's workload identities, the oldest first."""
+    columns = WORKLOAD_IDENTITIES.c
+    rows = connection.execute(
+        select(*_IDENTITY).where(columns.publisher_id == publisher_id).order_by(columns.created_at, columns.id)
+    )
+    return [_identity(row) for row in rows]
+
+
+def insert_identity(connection: Connection, row: IdentityRow) -> None:
+    """Store a workload identity."""
+    connection.execute(insert(WORKLOAD_IDENTITIES).values(**{**vars(row), "scopes": " ".join(row.scopes)}))
+
+
+def delete_identity(connection: Connection, identity: str, publisher_id: int) -> bool:
+    """Forget a publisher's workload identity; False when there is none."""
+    columns = WORKLOAD_IDENTITIES.c
+    result = connection.execute(
+        delete(WORKLOAD_IDENTITIES).where(columns.id == identity, columns.publisher_id == publisher_id)
+    )
+    return result.rowcount == 1
+
+
+def _identity(row: Sequence[Any]) -> IdentityRow:
+    identifier, publisher_id, issuer, subject, scopes, created = row
+    return IdentityRow(identifier, publisher_id, issuer, subject, tuple(scopes.split()), created)
 
 
 def _token(row: Sequence[Any]) -> TokenRow:

@@ -89,7 +89,9 @@ async def create_list(request: Request, principal: PrincipalDep, state: StateDep
     """One more status list for the caller, beside the pair made at registration; needs the scope `publish`."""
     require_scope(principal, "publish")
     asked = to_model(await read_json(request), StatusListRequest, vcalm=True)
-    url = await state.sequencer.submit(AddList(principal.publisher_id, principal.slug, asked.statusPurpose))
+    url = await state.sequencer.submit(
+        AddList(principal.publisher_id, principal.did, principal.slug, asked.statusPurpose)
+    )
     found = await state.database.point(signed_list, url)
     assert found is not None
     reply = json_reply(StatusListReply(id=url, verifiableCredential=json.loads(found[0])), status=201)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from datasigil.canonical import jcs, sha256_hex
 from datasigil.credentials.status_list import new_status_list_credential
 from datasigil.signing import add_proof
+from service.audit_trail.trail import record
 from service.batch import Batch
 from service.clock import seconds_of
 from service.limits import (
@@ -56,6 +57,7 @@ class AddList:
     """Give a publisher one more list of a purpose."""
 
     publisher_id: int
+    actor: str
     slug: str
     purpose: str
 
@@ -84,6 +86,7 @@ class AddList:
             bits=bytes(STATUS_LIST_BITS // 8),
         )
         batch.touch(row)
+        record(batch, actor=self.actor, action="status-list.added", target=url)
         return url
 
 

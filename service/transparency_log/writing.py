@@ -26,7 +26,9 @@ from datasigil.transparency.checkpoint import (
     open_checkpoint,
     sign_checkpoint,
 )
+from datasigil.transparency.note import parse_note, sign_text
 from datasigil.transparency.tiles import Append, TileTree
+from service.audit_trail.trail import anchor_due
 from service.batch import Batch
 from service.clock import seconds_of
 from service.high_water import Mark
@@ -80,9 +82,24 @@ def refusal(error: DatasigilError) -> DatasigilError:
 
 
 def sign_head(keys: RegistryKeys, size: int, root: bytes, now: datetime) -> bytes:
-    """The checkpoint note of a tree: the log's signature and the time key's cosignature."""
-    note = sign_checkpoint(Checkpoint(keys.origin, size, root), keys.log_key, keys.checkpoint.sign)
-    return add_signatures(note, [cosign_checkpoint(note, keys.time_key, keys.time.sign, now)])
+    """The checkpoint note of a tree: the log's signature and the time key's cosignature, each also by a key that is being changed."""
+    checkpoint = Checkpoint(keys.origin, size, root)
+    note = sign_checkpoint(checkpoint, keys.log_key, keys.checkpoint.sign)
+    old = [sign_text(checkpoint.text(), key, signer.sign) for key, signer in keys.log_keys[1:]]
+    times = [cosign_checkpoint(note, key, signer.sign, now) for key, signer in keys.time_keys]
+    return add_signatures(note, [*old, *times])
+
+
+def open_own(note: bytes, keys: RegistryKeys) -> Checkpoint:
+    """A stored checkpoint under the current log key or, right after a change of keys, the one before.
+
+    Raises:
+        LogError: as `open_checkpoint`.
+    """
+    by = {line.key_id for line in parse_note(note).signatures}
+    signed = [key for key, _ in keys.log_keys if key.key_id in by]
+    times = [key for key, _ in keys.time_keys]
+    return open_checkpoint(note, signed[0] if signed else keys.log_key, times, allow_empty=True).checkpoint
 
 
 def released(state: StoredState) -> Released:
@@ -116,7 +133,8 @@ class LogSession:
         except LogError as error:
             raise refusal(error) from error
         self._scrubbed = 0 if stop == self._tree.size else stop
-        return self._wants_signing(now) or self._wants_lease(now) or bool(stale_lists(connection, now))
+        wanted = self._wants_signing(now) or self._wants_lease(now) or bool(stale_lists(connection, now))
+        return wanted or anchor_due(connection, now)
 
     def seal(self, batch: Batch) -> Sealed:
         """Put the batch's log entries, tiles, checkpoint and status lists into its transaction.
@@ -233,7 +251,7 @@ def _leased(connection: Connection, state: StoredState, now: datetime, holder: s
 
 
 def _check_head(state: StoredState, keys: RegistryKeys) -> None:
-    head = open_checkpoint(state.checkpoint, keys.log_key, [keys.time_key], allow_empty=True).checkpoint
+    head = open_own(state.checkpoint, keys)
     if head != Checkpoint(state.origin, state.size, bytes.fromhex(state.root)):
         raise LogError("CHECKPOINT", "the stored checkpoint is of another tree", expected=f"{state.size} entries")
 

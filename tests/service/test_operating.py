@@ -83,7 +83,7 @@ def test_the_tables_go_down_and_up_again(registry):
 def test_an_invited_publisher_may_log_in_where_others_may_not(open_registry, opened_keys, monkeypatch):
     from datasigil.signing import LocalSigner
 
-    monkeypatch.setattr("service.admin.load_keys", lambda *_arguments, **_options: opened_keys)
+    monkeypatch.setattr("service.offline.load_keys", lambda *_arguments, **_options: opened_keys)
     signer = LocalSigner.generate("ed25519")
     first = open_registry(registration="invited")
     first.http.__exit__(None, None, None)

@@ -1,0 +1,1 @@
+"""Who did what to this registry itself: a hash chain, anchored in the transparency log."""

@@ -1,0 +1,160 @@
+"""Changing the registry's own keys: list, make, rotate, retire, and what to do when one was stolen.
+
+Lives here: the operator's commands `python -m service keys …` on a stopped registry. Not here: key files (`datasigil.signing`), which key does
+what (`registry_keys`). The keys of checkpoints and time overlap: old and new both sign until the old one is retired, so that verifiers, who
+pin them, have time to change over. The status key is the registry's DID, which credentials name: it is not rotated in place; a stolen one
+means a handover (docs/key-loss.md). Every change is recorded in the audit trail and is a `key` entry of the log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from datasigil.canonical import jcs
+from datasigil.errors import DatasigilError
+from datasigil.signing import LocalSigner, add_proof
+from datasigil.transparency.entry import log_entry
+from service.audit_trail.trail import OPERATOR, record
+from service.batch import Batch
+from service.high_water import sync_folder
+from service.offline import offline_writer
+from service.registry_keys import HOSTED_KEY, NOTICE_KEY, OVERLAPPING, overlapping
+from service.settings import Settings
+
+ROTATED = (HOSTED_KEY, NOTICE_KEY, *OVERLAPPING)
+KEY_TYPE = "RegistryKey"
+
+
+def list_keys(settings: Settings) -> str:
+    """One line for each key file: its name and did:key."""
+    lines = [
+        f"{path.stem:20} {LocalSigner.load(path, settings.passphrase).controller}"
+        for path in sorted(settings.keys_dir.glob("*.pem"))
+    ]
+    return "\n".join(lines)
+
+
+def change_key(settings: Settings, action: str, name: str) -> str:
+    """Do one thing to one key; the registry must be stopped.
+
+    Raises:
+        DatasigilError: KEY_NAME, KEY_EXISTS, KEY_MISSING; DATA_DIR_IN_USE.
+    """
+    if name not in ROTATED:
+        raise DatasigilError("KEY_NAME", "this key is not changed by itself", found=name, expected=", ".join(ROTATED))
+    if action == "new":
+        return _make(settings, name)
+    if action == "retire":
+        return _retire(settings, name)
+    return _rotate(settings, name, stolen=action == "compromised")
+
+
+@dataclass(frozen=True)
+class LogKeyChange:
+    """Put a change of keys into the log and the audit trail: digests of the new key and of the signed statement."""
+
+    action: str
+    name: str
+    new: str
+    statement: str
+
+    def __call__(self, batch: Batch) -> int:
+        """Return the log entry's index."""
+        record(batch, actor=OPERATOR, action=f"key.{self.action}", target=f"{self.name} {self.new}")
+        digest = hashlib.sha256(self.new.encode()).hexdigest()
+        return batch.append(log_entry("key", digest, batch.keys.did, KEY_TYPE, self.statement))
+
+
+def _make(settings: Settings, name: str) -> str:
+    path = settings.keys_dir / f"{name}.pem"
+    if path.exists():
+        raise DatasigilError(
+            "KEY_EXISTS", "there is such a key", place=str(path), next_action=f"python -m service keys rotate {name}"
+        )
+    if name in OVERLAPPING:
+        raise DatasigilError("KEY_MISSING", "this key belongs to the log", place=str(path), expected="its backup")
+    signer = LocalSigner.generate("ed25519")
+    with offline_writer(settings) as writer:
+        signer.save(path, settings.passphrase)
+        index = writer.run(LogKeyChange("made", name, signer.controller, _digest(b"")))
+    return f"{name}: {signer.controller}, log entry {index}"
+
+
+def _rotate(settings: Settings, name: str, *, stolen: bool) -> str:
+    path = settings.keys_dir / f"{name}.pem"
+    kept = settings.keys_dir / f"{overlapping(name)}.pem"
+    if name in OVERLAPPING and kept.exists():
+        raise DatasigilError(
+            "KEY_EXISTS", "an older key still signs beside this one", place=str(kept),
+            next_action=f"python -m service keys retire {name}",
+        )  # fmt: skip
+    old, new = LocalSigner.load(path, settings.passphrase), LocalSigner.generate("ed25519")
+    fresh = settings.keys_dir / f"{name}.next"  # not .pem: no key until it takes the old one's place
+    fresh.unlink(missing_ok=True)
+    new.save(fresh, settings.passphrase)
+    with offline_writer(settings) as writer:
+        statement = _statement(settings, writer.released_time, name, old, new, stolen=stolen)
+        change = LogKeyChange("compromised" if stolen else "rotated", name, new.controller, _digest(statement))
+        index = writer.run(change)  # still under the old key: its last word
+        _put_away(settings, f"{name}-{index}.json", statement)
+    if name in OVERLAPPING and not stolen:
+        path.rename(kept)
+    else:
+        path.rename(_archive(settings) / f"{name}-{index}.pem")
+    fresh.rename(path)
+    sync_folder(settings.keys_dir)
+    lines = [f"{name}: {old.controller} -> {new.controller}, log entry {index}"]
+    if stolen:
+        lines += [
+            f"The stolen key signs nothing any more. What it signed from entry {index} on is not ours; tell users to say so in their trust files:",
+            f'  compromised = {{ origin = "{settings.log_origin}", index = {index} }}',
+        ]
+    elif name in OVERLAPPING:
+        lines.append(f"Both keys sign now. Give users the new one, then: python -m service keys retire {name}")
+    return "\n".join(lines)
+
+
+def _retire(settings: Settings, name: str) -> str:
+    kept = settings.keys_dir / f"{overlapping(name)}.pem"
+    if not kept.is_file():
+        raise DatasigilError("KEY_MISSING", "no older key signs beside this one", place=str(kept))
+    old = LocalSigner.load(kept, settings.passphrase)
+    with offline_writer(settings) as writer:
+        index = writer.run(LogKeyChange("retired", name, old.controller, _digest(b"")))
+    kept.rename(_archive(settings) / f"{name}-{index}.pem")
+    sync_folder(settings.keys_dir)
+    return f"{name}: {old.controller} is retired, log entry {index}"
+
+
+def _statement(
+    settings: Settings, now: datetime, name: str, old: LocalSigner, new: LocalSigner, *, stolen: bool
+) -> bytes:
+    """What the log's entry names by digest: signed by the new key, and by the old one unless a thief could have done so."""
+    document = {
+        "type": "RegistryKeyChange",
+        "formatVersion": 1,
+        "origin": settings.log_origin,
+        "duty": name,
+        "old": old.controller,
+        "new": new.controller,
+        "compromised": stolen,
+    }
+    signed = add_proof(document, new, created=now)
+    return jcs(signed if stolen else add_proof(signed, old, created=now))
+
+
+def _archive(settings: Settings) -> Path:
+    folder = settings.keys_dir / "retired"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _put_away(settings: Settings, name: str, data: bytes) -> None:
+    (_archive(settings) / name).write_bytes(data)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
