@@ -261,7 +261,7 @@ def act_5_training(scene: Scene) -> None:
     stage.run(
         "datasigil-train", "train", scene.recipe, "-o", scene.run, "--policy", scene.policy,
         "--key", "pipeline", "--registry", scene.registry.url,
-        live=True, limit=1500, words=["macro", "micro", "majority"],
+        live=True, limit=3600, words=["macro", "micro", "majority"],
     )  # fmt: skip
 
 
