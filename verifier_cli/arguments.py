@@ -111,6 +111,9 @@ def _gate(commands: Any) -> None:
         notes="Exit code as for `check`. There is no option that skips a check, and none that asks about the past.",
     )  # fmt: skip
     one.add_argument("gate", metavar="GATE_FILE", help="the gate file, usually gate.toml")
+    one.add_argument(
+        "--github", action="store_true", help="write annotations for GitHub Actions, and its job summary (GITHUB_STEP_SUMMARY)"
+    )  # fmt: skip
     _policy_option(one)
     _digest_option(one)
     _network_options(one)
@@ -131,6 +134,9 @@ def _exec(commands: Any) -> None:
     one.add_argument("gate", metavar="GATE_FILE", help="the gate file, usually gate.toml; then -- and the command")
     one.add_argument(
         "-o", "--output", metavar="FILE", help="where the receipt goes (default: offered-TIME.json in this folder)"
+    )
+    one.add_argument(
+        "--result", metavar="DIR", help="the folder that the program writes: the receipt names its manifest"
     )
     one.add_argument("--work", metavar="DIR", help="where the copies go (default: the system's temporary folder)")
     _policy_option(one)

@@ -65,6 +65,7 @@ def run(given: Namespace, console: Console) -> int:
     gate, policy = gating.read(given)
     verifier = gating.Verifier.of(given, policy)
     receipt = _receipt_path(given.output, verifier.at)
+    result = _result_path(given.result)
     folder = _new_folder(given.work)
     try:
         meter = console.meter("verifying")
@@ -78,7 +79,7 @@ def run(given: Namespace, console: Console) -> int:
             return outcome.exit_code
         offers = _offers(outcome, verifier)
         console.say(f"{outcome.headline}; running {given.program[0]}")
-        return _run(program, given.program, offers, folder, receipt, verifier, console)
+        return _run(program, given.program, offers, folder, receipt, result, verifier, console)
     finally:
         _remove(folder)
 
@@ -117,6 +118,23 @@ def _receipt_path(flag: str | None, at: datetime) -> Path:
     return path
 
 
+def _result_path(flag: str | None) -> Path | None:
+    """Return where the program will leave its result; what lies there already would be taken for the program's work.
+
+    Raises:
+        DatasigilError: EXISTS.
+    """
+    if flag is None:
+        return None
+    path = Path(flag)
+    if os.path.lexists(path) and not (path.is_dir() and not path.is_symlink() and not any(path.iterdir())):
+        raise DatasigilError(
+            "EXISTS", "something lies where the program's result should go", place=str(path), expected="a folder that does not exist yet, or an empty one",
+            next_action="remove it, or name another with --result",
+        )  # fmt: skip
+    return path
+
+
 def _new_folder(work: str | None) -> Path:
     try:
         return Path(tempfile.mkdtemp(prefix="datasigil-exec-", dir=work))
@@ -142,6 +160,7 @@ def _run(
     offers: list[Offer],
     folder: Path,
     receipt: Path,
+    result: Path | None,
     verifier: gating.Verifier,
     console: Console,
 ) -> int:
@@ -153,9 +172,32 @@ def _run(
         _chmod_folders(offer.snapshot.root, 0o500)
     code = _wait([program, *arguments[1:]], {**os.environ, **_variables(offers, index)})
     document |= {"state": "finished", "endedAt": str(Instant.from_datetime(datetime.now(UTC))), "exitCode": code}
+    made = _made(result) if result is not None and code == 0 else None
+    if made is not None:
+        document["result"] = made
     _write(receipt, document)
     console.say(f"the program ended with {code}; what it was offered: {receipt}")
+    if result is not None and code == 0 and made is None:
+        raise DatasigilError(
+            "DATA_FOLDER", "the program ended well and left no result", place=str(result), expected="a folder with files in it",
+            next_action="name with --result the folder that the program writes; the receipt names none",
+        )  # fmt: skip
     return code
+
+
+def _made(result: Path) -> JsonObject | None:
+    """Return the figures of what the program left, or None when there is nothing."""
+    from datasigil.datasets.files import build_manifest
+
+    if not result.is_dir():
+        return None
+    try:
+        built = build_manifest(result)
+    except DatasigilError as error:
+        if error.code == "EMPTY_DATASET":
+            return None
+        raise
+    return {"root": built.root.hex(), "digest": built.digest, "files": built.file_count, "bytes": built.byte_size}
 
 
 def _variables(offers: list[Offer], index: Path) -> dict[str, str]:

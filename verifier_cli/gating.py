@@ -38,15 +38,33 @@ UNCOVERED_SHOWN = 20
 
 def run(given: Namespace, console: Console) -> int:
     """Decide over a gate file and show why; the exit code is that of section 3."""
+    if not given.github:
+        outcome, _ = _decided(given, console)
+        show(outcome, console)
+        return outcome.exit_code
+    from verifier_cli.annotating import annotate, annotation_of, summary
+
+    # Standard output carries workflow commands, unless it carries the JSON; the runner reads both streams.
+    stream = console.err if console.json else console.out
+    try:
+        outcome, policy = _decided(given, console)
+    except DatasigilError as error:
+        stream.write(annotation_of(error, given.gate))
+        raise
+    show(outcome, console)
+    stream.write(annotate(outcome, given.gate))
+    places.append_summary(summary(outcome, policy.digest))
+    return outcome.exit_code
+
+
+def _decided(given: Namespace, console: Console) -> tuple[GateOutcome, TrustPolicy]:
     gate, policy = read(given)
     meter = console.meter("checking")
     try:
-        outcome = decide(gate, Verifier.of(given, policy), progress=meter)
+        return decide(gate, Verifier.of(given, policy), progress=meter), policy
     finally:
         if meter is not None:
             meter.close()
-    show(outcome, console)
-    return outcome.exit_code
 
 
 def read(given: Namespace) -> tuple[GateFile, TrustPolicy]:

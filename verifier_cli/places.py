@@ -158,6 +158,18 @@ def is_dev(flag: object) -> bool:
     return bool(flag) or os.environ.get("DATASIGIL_DEV") == "1"
 
 
+def append_summary(text: str) -> None:
+    """Append Markdown to the job's summary, which GITHUB_STEP_SUMMARY names; without it there is none.
+
+    Raises:
+        OSError: when the file cannot be written.
+    """
+    named = os.environ.get("GITHUB_STEP_SUMMARY", "")
+    if named:
+        with open(named, "a", encoding="utf-8") as file:
+            file.write(text)
+
+
 def _base(variable: str, fallback: str) -> Path:
     value = os.environ.get(variable, "")
     # The specification has relative values ignored.
