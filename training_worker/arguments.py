@@ -117,6 +117,7 @@ def _card(commands: Any) -> None:
         "datasigil-train card runs/clauses",
         "datasigil-train card runs/clauses --questions > answers.yaml",
         "datasigil-train card runs/clauses --facts answers.yaml",
+        "datasigil-train card model/ --offered offered.json --evidence clauses.sigil.json",
         notes="Exit code: 0 every fact agrees with its source, 1 something does not.",
     )
     one.add_argument("run_folder", metavar="RUN")
@@ -132,6 +133,13 @@ def _card(commands: Any) -> None:
         metavar="FILE",
         help="take the answers in FILE into the card; reviews of the card as it was are void then",
     )
+    action.add_argument(
+        "--offered", metavar="RECEIPT", help="make a card for what another trainer left: the receipt of datasigil-verify exec --result"
+    )  # fmt: skip
+    one.add_argument(
+        "--evidence", metavar="BUNDLE", action="append", default=[], help="with --offered: an offered dataset's bundle; may be repeated"
+    )  # fmt: skip
+    one.add_argument("--name", metavar="TEXT", help="with --offered: what the model is called (default: its folder)")
     _key_options(one, "sign a new ModelTrainingCredential over the new card with this key", required=False)
     one.add_argument("--publisher", metavar="TEXT", help="your name in it (default: the DID of the key)")
 

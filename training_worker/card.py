@@ -179,6 +179,14 @@ def _details(receipt: JsonObject) -> JsonObject:
 
 
 def _dataset(receipt: JsonObject, number: int, credential: Mapping[str, Any]) -> JsonObject:
+    leaves = credential_facts(credential)
+    for key in ("credentialDigest", "manifestDigest", "byteSize", "rowsRead", "rowsUsed"):
+        leaves[key] = run_leaf(receipt, f"/datasets/{number}/{key}")
+    return leaves
+
+
+def credential_facts(credential: Mapping[str, Any]) -> JsonObject:
+    """Return what a dataset's credential says, each fact citing its place in it."""
     leaves: JsonObject = {}
     for key, pointer in _DATASET_FACTS:
         try:
@@ -187,8 +195,6 @@ def _dataset(receipt: JsonObject, number: int, credential: Mapping[str, Any]) ->
             continue  # the publisher does not say it, and the card says nothing in its place
     leaves["credentialId"] = credential_leaf(credential, "/id")
     leaves["issuer"] = credential_leaf(credential, "/issuer" if isinstance(credential["issuer"], str) else "/issuer/id")
-    for key in ("credentialDigest", "manifestDigest", "byteSize", "rowsRead", "rowsUsed"):
-        leaves[key] = run_leaf(receipt, f"/datasets/{number}/{key}")
     return leaves
 
 

@@ -23,6 +23,7 @@ from datasigil.limits import BUNDLE_MAX_BYTES
 from datasigil.models.card import card_bytes
 from datasigil.models.laws import HUMAN_FACTS, facts_of
 from datasigil.models.model_folder import CARD, STATEMENTS
+from datasigil.models.offered import OFFERED_MAX_BYTES, is_offered
 from datasigil.models.receipt import Receipt
 from datasigil.models.release import RELEASE
 from datasigil.models.reviews import REVIEWS, VOID
@@ -42,10 +43,22 @@ from training_worker.strict_yaml import parse_yaml
 def run(given: Namespace, console: Console) -> int:
     """Show every check of the folder; with `--facts`, `--questions` or `--render`, do that first."""
     folder = Path(given.run_folder)
-    if given.questions:
+    if given.offered is not None:
+        from training_worker.offered_card import write_offered
+
+        write_offered(
+            folder, Path(given.offered), [Path(one) for one in given.evidence], given.name or folder.absolute().name
+        )
+        console.say(f"receipt.json, evidence/, card.json and README.md written into {folder}")
+    elif _is_offered(folder) and (given.questions or given.facts is not None or given.render):
+        raise DatasigilError(
+            "USAGE", "this card rests on an offer, which holds no statements of people", place=str(folder), expected="no option, or --offered on the folder as the program left it",
+            next_action="state such facts beside the card; a model that datasigil-train trained takes them into its own",
+        )  # fmt: skip
+    elif given.questions:
         console.result(_questions_document(folder), questions(folder))
         return 0
-    if given.facts is not None:
+    elif given.facts is not None:
         _take(folder, Path(given.facts), given, console)
     elif given.render:
         # The documents are functions of card.json and the reviews; card.json itself is never rewritten: signatures rest on its digest.
@@ -56,6 +69,11 @@ def run(given: Namespace, console: Console) -> int:
     console.result(finding.document(), finding.render())
     console.say("signatures and status of the cited credentials: datasigil-verify card, under your trust file")
     return finding.exit_code
+
+
+def _is_offered(folder: Path) -> bool:
+    receipt = folder / "receipt.json"
+    return receipt.is_file() and is_offered(read_file(receipt, OFFERED_MAX_BYTES))
 
 
 # Questions ---------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from datasigil.encoding import parse_json
 from datasigil.errors import DatasigilError, ManifestMismatchError
 from datasigil.limits import MIB
 from datasigil.models.model_folder import ModelFinding, check_model
+from datasigil.models.offered_folder import check_offered_model, is_offered_folder
 from datasigil.models.receipt import Receipt
 from training_worker.run_folder import CLASSIFIER
 
@@ -35,7 +36,12 @@ def check_run(folder: Path) -> ModelFinding:
             expected="the folder that `datasigil-train train -o` wrote",
         )
     manifest = build_manifest(folder)
-    return check_model(manifest, lambda name: folder.joinpath(*name.split("/")).read_bytes(), at=datetime.now(UTC))
+
+    def read(name: str) -> bytes:
+        return folder.joinpath(*name.split("/")).read_bytes()
+
+    check = check_offered_model if is_offered_folder(manifest, read) else check_model
+    return check(manifest, read, at=datetime.now(UTC))
 
 
 def read_run(folder: Path) -> Receipt:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 def run(given: Namespace, console: Console) -> int:
     """Check a run folder and show what was found; the exit code is that of section 3."""
     from datasigil.models.model_folder import check_model
+    from datasigil.models.offered_folder import check_offered_model, is_offered_folder
 
     folder = Path(given.folder)
     policy = places.load_policy(given.policy, outside=[folder])
@@ -43,7 +44,8 @@ def run(given: Namespace, console: Console) -> int:
     def read(name: str) -> bytes:
         return read_file(folder / name, MANIFEST_MAX_BYTES)
 
-    finding = check_model(manifest, read, at=at, policy=policy, offline=given.offline, state=state)
+    check = check_offered_model if is_offered_folder(manifest, read) else check_model
+    finding = check(manifest, read, at=at, policy=policy, offline=given.offline, state=state)
     finding = replace(finding, findings=(*finding.findings, *map(_not_had, errors)))
     console.result(finding.document(), finding.render())
     return finding.exit_code

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from datasigil.canonical import document_digest, jcs
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError
+from datasigil.models.offered import CLAIM, FORMAT_VERSION, OFFER_TYPE
 from datasigil.record import dataclass
 from datasigil.report.terminal import INTERRUPTED
 from datasigil.transparency.durable import write_durably
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from datasigil.report import Report
     from datasigil.report.terminal import Console
 
-RECEIPT_TYPE: Final = "OfferReceipt"
-FORMAT_VERSION: Final = 1
-CLAIM: Final = "These bytes were verified and offered to the program. What it read of them, and what else it read, this receipt does not say."
 _SIGNALED: Final = 128  # a shell's convention for a program that a signal ended
 
 
@@ -225,7 +223,7 @@ def _receipt(arguments: list[str], offers: list[Offer], verifier: gating.Verifie
     """Return the receipt; arguments may hold secrets, so that only their digest goes in."""
     reports = [offer.report for offer in offers]
     return {
-        "type": RECEIPT_TYPE,
+        "type": OFFER_TYPE,
         "formatVersion": FORMAT_VERSION,
         "claim": CLAIM,
         "state": "running",

@@ -420,6 +420,8 @@ _ELSEWHERE: Final[Mapping[str, Reason]] = {
     "NOT_REVIEWED": Reason(_X, "no review by an issuer you trust accepts this card", YOU, "datasigil-train review RUN"),
     "REVIEW_REJECTED": Reason(_X, "a reviewer rejected this card", YOU, "change what was objected to, and have the new card reviewed"),
     "NOT_VALID": Reason(_X, "a run folder that is not VALID is not released", YOU, "datasigil-verify card RUN names what does not hold"),
+    "OFFER": Reason(_X, "a receipt of offered bytes that carries no card", YOU, "run it again: datasigil-verify exec … --result DIR"),
+    "EVIDENCE_MISSING": Reason(_E, "the bundle of an offered dataset was not named", YOU, "add --evidence BUNDLE"),
     "OTHER_CREDENTIAL": Reason(_X, "the model's credential is about another model", PUBLISHER, "get the whole model folder again from its publisher"),
     "GATE_FILE": Reason(_E, "the gate file is not as it must be", YOU, "correct the gate file"),
     "KEY_FILE": Reason(_E, "a private key file that cannot be used", YOU, "name the right key file"),
