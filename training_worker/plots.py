@@ -15,6 +15,7 @@ CLASSES_MAX = 40  # bars in one picture; the lowest F1 first
 _INK, _SOFT, _BLUE, _AMBER = "#1a1f28", "#5b6472", "#1d3f72", "#b0641a"
 _DPI = 160
 _LABEL_MAX = 34
+TICKS_MAX = 20
 
 
 def plots(history: Sequence[Mapping[str, Any]], test: Mapping[str, Any], modes: Mapping[str, Any]) -> dict[str, bytes]:
@@ -63,7 +64,8 @@ def _loss(figure: Any, history: Sequence[Mapping[str, Any]]) -> None:
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")
     axes.set_ylim(bottom=0)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    if len(epochs) <= TICKS_MAX:
+        axes.set_xticks(epochs)
     lines = axes.get_lines()
     if "validationMacroF1" in history[0]:
         other = axes.twinx()

@@ -104,13 +104,16 @@ def plain(value: Any) -> str:
     return "".join(one if one.isprintable() else "\ufffd" for one in " ".join(str(value).split()))
 
 
+SHORT_DIGITS = 8  # of a digest in a document; card.json has them all
+
+
 def short_source(source: str) -> str:
-    """Return a source with its digest shortened to twelve digits."""
+    """Return a source with its digest shortened."""
     kind, mark, rest = source.partition("sha256:")
     if not mark:
         return plain(source)
     digest, _, pointer = rest.partition("#")
-    return plain(f"{kind}sha256:{digest[:12]}…#{pointer}")
+    return plain(f"{kind}{digest[:SHORT_DIGITS]}…#{pointer}")
 
 
 # Markdown ----------------------------------------------------------------------------------------------------------
@@ -189,9 +192,13 @@ table{border-collapse:collapse;width:100%;margin:.4rem 0 1rem;font-size:.87rem;b
 tr{break-inside:avoid}
 th{text-align:left;font:600 .72rem/1.3 Arial,Helvetica,sans-serif;letter-spacing:.03em;color:var(--soft);border-bottom:1px solid var(--ink);padding:.3rem .6rem .3rem 0;vertical-align:bottom}
 td{border-bottom:1px solid var(--rule);padding:.38rem .6rem .38rem 0;vertical-align:top;overflow-wrap:anywhere}
-table.facts td:nth-child(1){width:25%;color:var(--soft)}
-table.facts td:nth-child(3){width:24%}
-table.facts td:nth-child(4){width:11%;color:var(--soft);font-size:.8rem}
+table.facts{table-layout:fixed}
+table.facts col:nth-child(1){width:24%}
+table.facts col:nth-child(2){width:37%}
+table.facts col:nth-child(3){width:28%}
+table.facts col:nth-child(4){width:11%}
+table.facts td:nth-child(1){color:var(--soft)}
+table.facts td:nth-child(4){color:var(--soft);font-size:.8rem}
 td code{font-family:"DejaVu Sans Mono",Consolas,monospace;font-size:.7rem;color:var(--soft);overflow-wrap:anywhere}
 td code.digest{color:var(--ink);font-size:.68rem;letter-spacing:-.02em}
 td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;padding-right:1.2rem}
@@ -253,12 +260,17 @@ def _html_facts(block: Facts) -> str:
         f'<p class="asks">{_h(block.asks)}</p>' if block.asks else ""
     )
     rows = "".join(
-        f"<tr><td>{_h(one.name)}</td><td>{_value(one.value)}</td><td><code>{_h(short_source(one.source))}</code></td><td>{_h(one.assurance)}</td></tr>"
+        f"<tr><td>{_h(one.name)}</td><td>{_value(one.value)}</td><td><code>{_breakable(short_source(one.source))}</code></td><td>{_h(one.assurance)}</td></tr>"
         if one.source
         else f'<tr><td>{_h(one.name)}</td><td colspan="3">{_value(one.value)}</td></tr>'
         for one in block.facts
     )
-    return f'{head}<table class="facts"><thead><tr><th>Fact</th><th>Value</th><th>Source</th><th>Assurance</th></tr></thead><tbody>{rows}</tbody></table>'
+    return f'{head}<table class="facts"><colgroup><col><col><col><col></colgroup><thead><tr><th>Fact</th><th>Value</th><th>Source</th><th>Assurance</th></tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _breakable(text: str) -> str:
+    """Return a pointer as HTML that breaks after its slashes, not within its names."""
+    return re.sub("([/#])", r"\1<wbr>", _h(text).replace("&#x27;", "&apos;"))
 
 
 def _html_grid(block: Grid) -> str:
