@@ -15,9 +15,11 @@ from pathlib import Path
 from datasigil.datasets.files import build_manifest
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError, PolicyError
-from datasigil.models.model_folder import ModelFinding, check_model
+from datasigil.models.model_finding import Finding, ModelFinding
+from datasigil.models.model_folder import check_model
 from datasigil.models.release import RELEASE, release_bytes
-from datasigil.models.reviews import Review
+from datasigil.models.reviews import VOID, Review
+from datasigil.record import replace
 from datasigil.report.terminal import Console
 from datasigil.transparency.client_state import ClientState
 from datasigil.trust.rules import TrustPolicy
@@ -31,7 +33,9 @@ def run(given: Namespace, console: Console) -> int:
     folder = Path(given.run_folder)
     policy = places.load_policy(given.policy)
     at = datetime.now(UTC).replace(microsecond=0)
-    finding = release(folder, policy, at, offline=given.offline, state=ClientState(places.state_folder()))
+    state = ClientState(places.state_folder())
+    dev = None if given.offline else places.is_dev(given.dev)
+    finding = release(folder, policy, at, offline=given.offline, state=state, dev=dev)
     assert finding.card is not None
     reviews = [one.verdict for one in accepting(finding)]
     shown = {"type": "ReleaseResult", "formatVersion": 1, "cardDigest": finding.card.digest, "time": str(Instant.from_datetime(at)), "reviews": reviews}  # fmt: skip
@@ -43,24 +47,40 @@ def run(given: Namespace, console: Console) -> int:
 
 
 def release(
-    folder: Path, policy: TrustPolicy, at: datetime, *, offline: bool, state: ClientState | None = None
+    folder: Path,
+    policy: TrustPolicy,
+    at: datetime,
+    *,
+    offline: bool,
+    state: ClientState | None = None,
+    dev: bool | None = None,
 ) -> ModelFinding:
     """Write `release.json` and the documents, or refuse; returns what was found.
+
+    Evidence of now is fetched into `state` first unless `dev` is None; with `dev`, registries on this machine are admitted.
 
     Raises:
         PolicyError: DRAFT, NOT_REVIEWED, REVIEW_REJECTED, or NOT_VALID with the first thing that does not hold.
         DatasigilError: NO_RUN, DISK_FULL, UNWRITABLE.
     """
     card = read_card(folder)
-    missing = [leaf.pointer.rsplit("/", 1)[-1] for leaf in card.leaves() if leaf.assurance == "not-provided"]
-    if missing:
+    unsaid = [leaf.pointer.rsplit("/", 1)[-1] for leaf in card.leaves() if leaf.assurance == "not-provided"]
+    if unsaid:
         raise PolicyError(
             "DRAFT", "the card is a draft: facts that only people can state are missing", place=str(folder), expected="every human fact",
-            found=f"{len(missing)} missing: {', '.join(missing)}", next_action=f"datasigil-train card {folder} --questions, then --facts",
+            found=f"{len(unsaid)} missing: {', '.join(unsaid)}", next_action=f"datasigil-train card {folder} --questions, then --facts",
         )  # fmt: skip
+    manifest = build_manifest(folder)
+    missing: tuple[Finding, ...] = ()
+    if dev is not None and state is not None:
+        from datasigil.client.folders import not_had, remember_evidence
+
+        paths = [entry.path for entry in manifest.entries if not entry.path.startswith(VOID)]
+        missing = not_had(remember_evidence(folder, paths, policy=policy, at=at, state=state, dev=dev))
     finding = check_model(
-        build_manifest(folder), lambda name: folder.joinpath(*name.split("/")).read_bytes(), at=at, policy=policy, offline=offline, state=state,
+        manifest, lambda name: folder.joinpath(*name.split("/")).read_bytes(), at=at, policy=policy, offline=offline, state=state,
     )  # fmt: skip
+    finding = replace(finding, findings=(*finding.findings, *missing))
     if finding.decision != "VALID":
         raise _not_valid(folder, finding)
     _check_reviews(folder, finding)
