@@ -107,10 +107,15 @@ class Case:
 
 
 def make_case(
-    folder: Path, *, base: Path | None = None, files: dict[str, bytes] | None = None, epochs: int = 3
+    folder: Path,
+    *,
+    base: Path | None = None,
+    files: dict[str, bytes] | None = None,
+    epochs: int = 3,
+    world: World | None = None,
 ) -> Case:
     """Issue a dataset in a simulated registry and write everything that a run needs."""
-    case = Case(folder)
+    case = Case(folder, world or World())
     case.world.files = files or {
         "train.jsonl": jsonl(rows("train", 48)),
         "validation.jsonl": jsonl(rows("val", 15)),

@@ -148,7 +148,7 @@ def tolerance_of(text: str) -> Decimal:
         value = Decimal(text)
     except ArithmeticError:
         value = Decimal(-1)
-    if not 0 <= value <= 1:
+    if not value.is_finite() or not 0 <= value <= 1:
         raise DatasigilError("USAGE", "the tolerance is not a share", expected="a number from 0 to 1", found=text[:40])
     return value
 

@@ -138,6 +138,39 @@ def test_a_revocation_during_the_run_leaves_no_result_and_says_why(trainable):
     assert "REVOKED" in (trainable.folder / "run.partial" / "refused.json").read_text()
 
 
+def test_a_revocation_within_an_epoch_stops_the_run_before_the_epoch_is_over(trainable):
+    """The interval runs between steps, however long an epoch takes."""
+    clock, steps = {"now": trainable.world.now}, []
+
+    def renew(bundle, proven, at):
+        from datasigil.client import Refreshed
+
+        return Refreshed(trainable.world.bundle(trainable.document), ())
+
+    def asked() -> bool:
+        steps.append(len(steps))
+        if len(steps) == 2:
+            trainable.world.revoke(trainable.document)
+            clock["now"] = trainable.world.tick(minutes=11)
+        return False
+
+    settings = trainable.settings(offline=False, renew=renew)
+    with pytest.raises(Refused, match="revoked"):
+        trainable.train(gate=settings, asked_to_stop=asked, now=lambda: clock["now"])
+    assert len(steps) == 2  # of six in the first epoch
+    assert "REVOKED" in (trainable.folder / "run.partial" / "refused.json").read_text()
+
+
+def test_the_plan_asks_the_gate_too(trainable):
+    from training_worker.plan import plan
+
+    trainable.world.revoke(trainable.document)
+    trainable.evidence()
+    (trainable.folder / "work").mkdir()
+    with pytest.raises(Refused, match="revoked"):
+        plan(trainable.request(), trainable.folder / "work", probe_steps=0)
+
+
 def test_a_refused_run_leaves_no_folder_at_all(case):
     case.world.revoke(case.document)
     case.evidence()
