@@ -24,6 +24,7 @@ from datasigil.transparency.client_state import ClientState
 from datasigil.trust.policy import TrustPolicy, default_policy, parse_policy
 from datasigil.verification import Outcome, VerifiedDataset, verify, verify_bytes
 from datasigil.verification.plan import DataCheck
+from datasigil.verification.verified import Opener
 
 PathText = str | os.PathLike[str]
 
@@ -53,7 +54,7 @@ def check_dataset(
     """Check a bundle, a credential or a dataset folder and return the report, which renders itself in notebooks.
 
     `policy` is a trust file or its path; without one nobody is trusted. With `data`, its files are compared (`partial` permits
-    missing ones). `at` (aware) asks about a time in the past. With `offline=False` evidence is fetched once steps 1 to 5 passed.
+    missing ones): a folder, a tar or zip file, or a place such as `s3://BUCKET/FOLDER`; `offline` is about evidence, not about data. `at` (aware) asks about a time in the past. With `offline=False` evidence is fetched once steps 1 to 5 passed.
     `state` is the folder in which this client remembers logs, lists and the latest signed time.
 
     Raises:
@@ -111,9 +112,7 @@ def _check(
 ) -> Outcome:
     trust, time = _policy(policy), at or datetime.now(UTC)
     memory = ClientState(Path(state)) if state is not None and not isinstance(state, ClientState) else state
-    folder = None if data is None else Path(data)
-    check = None if folder is None else _comparison(folder, trust, progress, partial=partial, digest=digest)
-    opener = None if folder is None else verified_opener(folder)
+    check, opener = _data(data, trust, progress, partial=partial, digest=digest)
     raw, bundle, manifest = _read(evidence)
     if bundle is None:
         return verify_bytes(
@@ -140,6 +139,27 @@ def _check(
     )
 
 
+def _data(
+    data: PathText | None, policy: TrustPolicy, progress: Progress | None, *, partial: bool, digest: DigestChoice
+) -> tuple[DataCheck | None, Opener | None]:
+    """Return what compares the data with a manifest, and what opens one of its files."""
+    if data is None:
+        return None, None
+    # The policy names sha256 or blake3 or nothing, which its parser has made sure of.
+    wanted = (
+        cast("DigestChoice", policy.requirements.digest)
+        if digest == "default" and policy.requirements.digest
+        else digest
+    )
+    place = os.fspath(data)
+    if "://" in place or os.path.isfile(place):
+        from datasigil.datasets.opening import source_opener
+        from datasigil.remote import SourceCheck, open_source
+
+        return SourceCheck(place, partial, wanted, progress), source_opener(lambda: open_source(place))
+    return _comparison(Path(place), progress, partial=partial, digest=wanted), verified_opener(Path(place))
+
+
 def _policy(policy: PathText | TrustPolicy | None) -> TrustPolicy:
     if policy is None:
         return default_policy()
@@ -162,18 +182,9 @@ def _read(evidence: PathText | Bundle) -> tuple[bytes, Bundle | None, bytes | No
     return b"", bundle, manifest
 
 
-def _comparison(
-    folder: Path, policy: TrustPolicy, progress: Progress | None, *, partial: bool, digest: DigestChoice
-) -> DataCheck:
-    # The policy names sha256 or blake3 or nothing, which its parser has made sure of.
-    wanted = (
-        cast("DigestChoice", policy.requirements.digest)
-        if digest == "default" and policy.requirements.digest
-        else digest
-    )
-
+def _comparison(folder: Path, progress: Progress | None, *, partial: bool, digest: DigestChoice) -> DataCheck:
     def compare(manifest: Manifest) -> FilesFinding:
-        return check_files(folder, manifest, partial=partial, digest=wanted, progress=progress)
+        return check_files(folder, manifest, partial=partial, digest=digest, progress=progress)
 
     return compare
 

@@ -89,7 +89,9 @@ def _check(commands: Any) -> None:
         "evidence", metavar="BUNDLE|CREDENTIAL|DIR", help="an evidence bundle, a bare credential, or a dataset's folder"
     )
     one.add_argument(
-        "--data", metavar="DIR", help="folder with the dataset's files; without it only the credential is checked"
+        "--data",
+        metavar="DIR|ARCHIVE|s3://…",
+        help="the dataset's files: a folder, a tar or zip file (read, never unpacked), or s3://, gs:// or hf://; without it only the credential is checked",
     )
     one.add_argument("--partial", action="store_true", help="the folder holds a part of the dataset")
     one.add_argument(

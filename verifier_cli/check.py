@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError, MalformedError
 from verifier_cli import places
-from verifier_cli.evidence import Evidence, FolderCheck, find_evidence, manifest_for, manifest_of_folder
+from verifier_cli.evidence import Evidence, data_check, find_evidence, manifest_for, manifest_of_folder
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -32,6 +32,11 @@ def run(given: Namespace, console: Console) -> int:
         raise DatasigilError(
             "USAGE", "--partial needs to know where the part lies", expected="--data DIR", next_action="add --data DIR"
         )
+    if given.offline and given.data is not None and "://" in given.data:
+        raise DatasigilError(
+            "USAGE", "--offline and data in a bucket exclude each other", place=given.data[:200], expected="data on this machine, or no --offline",
+            next_action="leave --offline out, or download the data first",
+        )  # fmt: skip
     try:
         evidence = find_evidence(given.evidence, given.data)
     except MalformedError as error:
@@ -59,7 +64,7 @@ def _report(
     as_of, state = given.at is not None, places.client_state()
     progress = meter if callable(meter) else None
     folder = evidence.folder
-    check = None if folder is None else FolderCheck(folder, given.partial, _digest(given, policy), progress)
+    check = data_check(evidence, _digest(given, policy), progress, partial=given.partial)
     try:
         bundle = parse_evidence(evidence.data)
     except MalformedError:

@@ -6,6 +6,7 @@ Here: paths and bytes. Not here: any verdict; a manifest found anywhere counts o
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from datasigil.datasets.entry import Manifest
     from datasigil.datasets.finding import FilesFinding, Progress
     from datasigil.datasets.manifest import ManifestSource
+    from datasigil.verification.files import DataCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Evidence:
     path: Path
     data: bytes
     folder: Path | None
+    source: str = ""  # an archive or a place in a bucket, instead of a folder
 
 
 def find_evidence(target: str, data: str | None) -> Evidence:
@@ -46,16 +49,17 @@ def find_evidence(target: str, data: str | None) -> Evidence:
             "NO_SUCH_PATH", "only evidence on this machine is checked", place=target[:200],
             next_action="`datasigil-verify fetch` gets a bundle from a registry; download the data with its own tool",
         )  # fmt: skip
-    path, folder = Path(target), Path(data) if data is not None else None
+    source = data if data is not None and ("://" in data or "::" in data or os.path.isfile(data)) else ""
+    path, folder = Path(target), Path(data) if data is not None and not source else None
     if path.is_dir():
-        folder = folder or path
+        folder = folder or (None if source else path)
         path = path / DATASET_BUNDLE
         if not path.exists():
             raise MalformedError(
                 "NO_CREDENTIAL", "this folder holds no credential", place=str(path), expected="an evidence bundle",
                 next_action="ask the publisher for one; `datasigil-verify fetch` gets it from a registry",
             )  # fmt: skip
-    return Evidence(path, read_evidence(path), folder)
+    return Evidence(path, read_evidence(path), folder, source)
 
 
 def read_evidence(path: Path) -> bytes:
@@ -146,6 +150,15 @@ def manifest_source_digest(source: ManifestSource) -> str:
         return hashlib.sha256(source).hexdigest()
     with open(source.path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def data_check(evidence: Evidence, digest: str, progress: Progress | None, *, partial: bool) -> DataCheck | None:
+    """Return what compares the data that the user named with a manifest, or None when no data was named."""
+    if evidence.source:
+        from datasigil.remote import SourceCheck
+
+        return SourceCheck(evidence.source, partial, digest, progress)  # type: ignore[arg-type]  # argparse admits only the four choices
+    return None if evidence.folder is None else FolderCheck(evidence.folder, partial, digest, progress)
 
 
 @dataclass(slots=True)

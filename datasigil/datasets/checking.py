@@ -48,7 +48,7 @@ def check_files(
     Raises: DatasigilError DATA_FOLDER, DIGEST_ABSENT (the manifest lacks the digest asked for), LIMIT or WORKER_LOST.
     Every difference is a failure in the finding, never an exception.
     """
-    plan = _Plan.of(manifest, digest)
+    plan = DigestPlan.of(manifest, digest)
     builder = FindingBuilder()
     table = EntryTable.of(manifest.entries, manifest.digests)
     with open_tree(Path(root)) as tree:
@@ -67,15 +67,16 @@ def check_files(
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """Which digests are computed for small files and for large ones; `chunked` is the chunk tree's digest or empty."""
+class DigestPlan:
+    """Which digests a check computes for small files and for large ones; `chunked` is the chunk tree's digest or empty."""
 
     small: tuple[str, ...]
     large: tuple[str, ...]
     chunked: str
 
     @classmethod
-    def of(cls, manifest: Manifest, choice: DigestChoice) -> _Plan:
+    def of(cls, manifest: Manifest, choice: DigestChoice) -> DigestPlan:
+        """Return the plan for one manifest and choice. Raises: DatasigilError DIGEST_ABSENT."""
         best = manifest.digests[0]  # sorted: BLAKE3 where the manifest has it
         if choice == "default":
             return cls((best,), (), best)
@@ -91,8 +92,21 @@ class _Plan:
             )
         return cls((choice,), (choice,), "")
 
+    def of_entry(self, entry: ManifestEntry) -> tuple[tuple[str, ...], str]:
+        """Return the digests of the whole file, and that of its chunk tree or the empty string."""
+        return (self.large, self.chunked) if entry.chunks is not None else (self.small, "")
+
+    def labels(self, entry: ManifestEntry) -> tuple[str, ...]:
+        """Return what a match of this file establishes."""
+        return self.large_labels if entry.chunks is not None else self.small
+
+    def agrees(self, entry: ManifestEntry, result: FileDigests) -> bool:
+        """Tell whether all that was computed is what the entry says."""
+        return _agreeing(entry, result) == len(self.labels(entry))
+
     @property
     def large_labels(self) -> tuple[str, ...]:
+        """Return what a match of a large file establishes."""
         return (*self.large, f"{self.chunked}-chunks") if self.chunked else self.large
 
 
@@ -118,17 +132,33 @@ def match_runs(
     found = _Merge(table.paths)
     for run in runs:
         found.take(run)
-    for one in (*failures, *_unlisted(found.unlisted, table.paths)):
+    enter_differences(found.present, found.unlisted, failures, manifest, builder, partial=partial)
+    return found.here()
+
+
+def enter_differences(
+    present: bytearray,
+    unlisted: Sequence[str],
+    failures: Sequence[FileFailure],
+    manifest: Manifest,
+    builder: FindingBuilder,
+    *,
+    partial: bool,
+) -> None:
+    """Enter what is there and should not be, and what is not there and should: `present` holds 1 for each entry that is."""
+    table = EntryTable.of(manifest.entries, manifest.digests)
+    for one in (*failures, *_unlisted(unlisted, table.paths)):
         builder.failed(one)
     explained = {one.path for one in failures}
-    for index in found.missing():
+    for index, here in enumerate(present):
+        if here:
+            continue
         if partial:
             builder.missing += 1
         elif not _is_below(table.paths[index], explained):
             expected = f"{table.sizes[index]} bytes"
             why = failure("FILE_MISSING", table.paths[index], "it is not there", expected=expected, found="no file")
             builder.failed(why)
-    return found.here()
 
 
 class _Merge:
@@ -137,13 +167,13 @@ class _Merge:
     def __init__(self, paths: PathColumn) -> None:
         self._paths = paths
         self._at = 0
-        self._present = bytearray(len(paths))
+        self.present = bytearray(len(paths))
         self.unlisted: list[str] = []
 
     def take(self, run: list[str]) -> None:
         at, stop = self._at, self._at + len(run)
         if self._paths[at:stop] == run:
-            self._present[at:stop] = b"\1" * len(run)
+            self.present[at:stop] = b"\1" * len(run)
             self._at = stop
             return
         for path in run:
@@ -153,18 +183,15 @@ class _Merge:
         if self._at < len(self._paths) and self._paths[self._at] < path:
             self._at = bisect_left(self._paths, path, self._at)
         if self._at < len(self._paths) and self._paths[self._at] == path:
-            self._present[self._at] = 1
+            self.present[self._at] = 1
             self._at += 1
         else:
             self.unlisted.append(path)
 
-    def missing(self) -> Iterator[int]:
-        return (index for index, here in enumerate(self._present) if not here)
-
     def here(self) -> Sequence[int]:
-        if all(self._present):
-            return range(len(self._present))
-        return array("L", (index for index, here in enumerate(self._present) if here))
+        if all(self.present):
+            return range(len(self.present))
+        return array("L", (index for index, here in enumerate(self.present) if here))
 
 
 def match_listing(

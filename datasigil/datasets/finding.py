@@ -27,6 +27,9 @@ FILE_CODES = (
     "UNREADABLE",
     "FILE_CHANGED",
     "MANIFEST_EQUIVOCATION",
+    "DUP_PATH",
+    "ARCHIVE",
+    "SOURCE_UNAVAILABLE",
 )
 """Every reason code a finding can hold."""
 

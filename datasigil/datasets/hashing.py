@@ -95,31 +95,51 @@ def stream_digests(
 
     Raises: OSError.
     """
-    hashers = [new_hasher(name) for name in names]
-    pieces: list[bytes] = []
-    piece = new_hasher(chunked) if chunked else None
-    size = 0
-    while size <= limit:
-        # A buffer's end always meets a chunk's end, as one is a multiple of the other and short reads stop short.
-        want = min(len(buffer), CHUNK_BYTES - size % CHUNK_BYTES, limit + 1 - size)
-        count = read_at(descriptor, buffer[:want], size)
+    hasher = PieceHasher(names, chunked)
+    while hasher.size <= limit:
+        count = read_at(descriptor, buffer[: limit + 1 - hasher.size], hasher.size)
         if not count:
             break
         view = buffer[:count]
-        for hasher in hashers:
-            hasher.update(view)
-        size += count
-        if piece is not None:
-            piece.update(view)
-            if size % CHUNK_BYTES == 0:
-                pieces.append(piece.digest())
-                piece = new_hasher(chunked)
+        hasher.take(view)
         if sink is not None:
             sink(view)
-    if piece is not None and size % CHUNK_BYTES:
-        pieces.append(piece.digest())
-    digests = {name: hasher.digest() for name, hasher in zip(names, hashers, strict=True)}
-    return FileDigests(size, digests, chunk_tree(size, pieces) if pieces else None)
+    return hasher.finish()
+
+
+class PieceHasher:
+    """The digests in `names` of a file, and with `chunked` (a digest's name) its chunk tree, from pieces of any size in order."""
+
+    def __init__(self, names: tuple[str, ...], chunked: str = "") -> None:
+        self._names = names
+        self._hashers = [new_hasher(name) for name in names]
+        self._chunked = chunked
+        self._chunk = new_hasher(chunked) if chunked else None
+        self._chunks: list[bytes] = []
+        self.size = 0
+
+    def take(self, piece: memoryview) -> None:
+        """Take in the next bytes."""
+        for hasher in self._hashers:
+            hasher.update(piece)
+        if self._chunk is None:
+            self.size += len(piece)
+            return
+        while piece:
+            part = piece[: CHUNK_BYTES - self.size % CHUNK_BYTES]
+            self._chunk.update(part)
+            self.size += len(part)
+            if self.size % CHUNK_BYTES == 0:
+                self._chunks.append(self._chunk.digest())
+                self._chunk = new_hasher(self._chunked)
+            piece = piece[len(part) :]
+
+    def finish(self) -> FileDigests:
+        """Return what was computed; `size` says of how many bytes."""
+        if self._chunk is not None and self.size % CHUNK_BYTES:
+            self._chunks.append(self._chunk.digest())
+        digests = {name: hasher.digest() for name, hasher in zip(self._names, self._hashers, strict=True)}
+        return FileDigests(self.size, digests, chunk_tree(self.size, self._chunks) if self._chunks else None)
 
 
 def chunk_digest(descriptor: int, index: int, size: int, name: str, buffer: memoryview, tick: Tick) -> bytes | None:

@@ -45,6 +45,16 @@ GATE_FILE_BYTES_MAX: Final = 1 << 20
 GATE_DATASETS_MAX: Final = 10_000
 """datasets or roots named by one gate file."""
 
+# Archives.
+ARCHIVE_RATIO_MAX: Final = 200
+"""how many times its own size an archive may expand to; text packs 3 to 20 times, a bomb 1,000 times and more."""
+ARCHIVE_FREE_BYTES: Final = 64 * 1024 * 1024
+"""bytes to which any archive may expand, however small it is."""
+ARCHIVE_HEADER_BYTES_MAX: Final = 1024 * 1024
+"""bytes of one header of a tar, and of one read of its data."""
+ARCHIVE_DIRECTORY_BYTES_MAX: Final = 64 * 1024 * 1024
+"""bytes of a zip file's directory; some 600,000 members."""
+
 # Tuning of the hashing engine (performance.md section 1): measured, not part of any format.
 READ_BUFFER_BYTES: Final = 256 * 1024
 """bytes of the one buffer each hashing thread or process reuses; fits the second-level cache."""
@@ -56,6 +66,10 @@ WORKERS_MAX: Final = 16
 """processes or threads of one run."""
 READ_AHEAD_FILES: Final = 512
 """files asked for ahead of the reader once data proves to be cold."""
+SOURCE_READERS: Final = 8
+"""members of a remote source that are read at once."""
+SOURCE_FILES_WAITING: Final = 32
+"""members of a remote source that are read or wait to be."""
 PROGRESS_BYTES: Final = 8 * 1024 * 1024
 """bytes between two calls of a progress callback."""
 BATCH_FILES: Final = 2048

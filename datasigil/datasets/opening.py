@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from datasigil.datasets.entry import ManifestEntry
+from datasigil.datasets.finding import FileFailure
 from datasigil.datasets.finding import failure as file_failure
-from datasigil.datasets.hashing import new_buffer, stream_digests
+from datasigil.datasets.hashing import FileDigests, PieceHasher, new_buffer, stream_digests
 from datasigil.datasets.paths import display_path
+from datasigil.datasets.source import MemberError, Source
 from datasigil.datasets.tree import open_tree, opening_failure
 from datasigil.errors import ManifestMismatchError
 from datasigil.limits import MIB
@@ -43,6 +46,40 @@ def verified_opener(folder: Path) -> Callable[[ManifestEntry], BinaryIO]:
     return open_verified
 
 
+def source_opener(open_source: Callable[[], AbstractContextManager[Source]]) -> Callable[[ManifestEntry], BinaryIO]:
+    """Return a function like that of `verified_opener` for an archive or a bucket, which is opened anew for each file."""
+
+    def open_verified(entry: ManifestEntry) -> BinaryIO:
+        copy = cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=OPEN_IN_MEMORY_MAX_BYTES))  # noqa: SIM115 - the caller closes it
+        try:
+            with open_source() as source:
+                _copy_member(source, entry, copy)
+        except BaseException:
+            copy.close()
+            raise
+        copy.seek(0)
+        return copy
+
+    return open_verified
+
+
+def _copy_member(source: Source, entry: ManifestEntry, copy: BinaryIO) -> None:
+    names = ("sha256",) if entry.blake3 is None else ("sha256", "blake3")
+    failures: list[FileFailure] = []
+    member = next((one for one in source.members(failures) if one.path == entry.path), None)
+    if member is None:
+        raise _refused(file_failure("FILE_MISSING", entry.path, "the manifest lists it, and it is not there"))
+    hasher, buffer = PieceHasher(names), new_buffer()
+    try:
+        read = member.open()
+        while hasher.size <= entry.size and (count := read(buffer)):
+            hasher.take(buffer[:count])
+            copy.write(buffer[:count])
+    except MemberError as error:
+        raise _refused(error.failure) from None
+    _require(entry, hasher.finish(), names)
+
+
 def _copy_verified(folder: Path, entry: ManifestEntry, copy: BinaryIO) -> None:
     """Copy one file while hashing it.  Raises: ManifestMismatchError unless every digest of the entry is that of the copy."""
     names = ("sha256",) if entry.blake3 is None else ("sha256", "blake3")
@@ -63,13 +100,22 @@ def _copy_verified(folder: Path, entry: ManifestEntry, copy: BinaryIO) -> None:
                 if isinstance(error, FileNotFoundError)
                 else opening_failure(tree, entry.path, error)
             )
-            raise ManifestMismatchError(
-                failure.code,
-                failure.message,
-                place=display_path(failure.path),
-                expected=failure.expected,
-                found=failure.found,
-            ) from None
+            raise _refused(failure) from None
+    _require(entry, found, names)
+
+
+def _refused(failure: FileFailure) -> ManifestMismatchError:
+    return ManifestMismatchError(
+        failure.code,
+        failure.message,
+        place=display_path(failure.path),
+        expected=failure.expected,
+        found=failure.found,
+    )
+
+
+def _require(entry: ManifestEntry, found: FileDigests, names: tuple[str, ...]) -> None:
+    """Return when the digests are the entry's.  Raises: ManifestMismatchError FILE_DIGEST."""
     if found.size != entry.size or any(found.digests[name].hex() != getattr(entry, name) for name in names):
         raise ManifestMismatchError(
             "FILE_DIGEST", "the file has changed since it was checked", place=display_path(entry.path), expected=f"sha256 {entry.sha256}",

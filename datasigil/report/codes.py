@@ -254,7 +254,7 @@ _REASONS: Final[Mapping[str, Reason]] = {
         PUBLISHER,
         "stop using it and tell the publisher",
     ),
-    "DUP_PATH": Reason(_X, "the manifest lists one path twice", PUBLISHER, _ISSUE_AGAIN),
+    "DUP_PATH": Reason(_X, "one path is there twice, in a manifest or an archive", PUBLISHER, _ISSUE_AGAIN),
     "FILE_DIGEST": Reason(_X, "a file's bytes are not the signed ones", YOU, _DATA),
     "FILE_MISSING": Reason(
         _X, "a file of the manifest is not there", YOU, "get the whole dataset, or check a part with --partial"
@@ -267,6 +267,16 @@ _REASONS: Final[Mapping[str, Reason]] = {
     ),
     "PATH": Reason(_X, "a path that no manifest may hold", PUBLISHER, "rename the file and issue again"),
     "UNREADABLE": Reason(_X, "a file that could not be read", YOU, "make the file readable", RETRY),
+    "ARCHIVE": Reason(
+        _X, "an archive that is damaged, ambiguous or expands without measure", PUBLISHER, "get the archive again"
+    ),
+    "SOURCE_UNAVAILABLE": Reason(
+        _Q,
+        "data in a bucket or on a hub could not be read",
+        YOU,
+        "check your access and the network, and try again",
+        RETRY,
+    ),
     "FILE_CHANGED": Reason(_X, "a file that changed while it was read", YOU, "stop whatever writes to it", RETRY),
     "DIGEST_ABSENT": Reason(
         _X, "the manifest lacks the digest that was asked for", YOU, "ask for a digest that it has"
@@ -438,6 +448,7 @@ _ELSEWHERE: Final[Mapping[str, Reason]] = {
     "SPLIT_KEY": Reason(_E, "a record belongs to no part of a recipe's split", YOU, "name its value in members, or say what becomes of others"),
     "EMPTY_RESULT": Reason(_E, "a recipe leaves no record", YOU, "look at the step that removes the last ones"),
     "LINEAGE_OTHER": Reason(_X, "a lineage is about other files than those to be issued", YOU, "leave the curated folder as it was made, or curate again"),
+    "REMOTE_PLACE": Reason(_E, "data cannot be read from such a place", YOU, "name a folder, an archive, or s3://BUCKET/FOLDER"),
     "USAGE": Reason(_E, "the command was typed in a way that means nothing", YOU, "read --help"),
     "NO_SUCH_PATH": Reason(_E, "there is no such file or folder", YOU, "check the path"),
     "SYSTEM": Reason(_E, "the operating system refused", YOU, "check path, permissions and room on the disk"),

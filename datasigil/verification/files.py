@@ -22,12 +22,16 @@ from datasigil.datasets.manifest import (
 from datasigil.datasets.paths import display_path
 from datasigil.errors import DatasigilError, ManifestMismatchError
 from datasigil.record import dataclass
+from datasigil.report import FAILED
 from datasigil.verification.findings import Findings, Situation
 
 DataCheck = Callable[[Manifest], FilesFinding]
 """Compares a manifest with data that the caller knows how to reach."""
 
 FAILURES_SHOWN: Final = 20
+UNAVAILABLE: Final = "SOURCE_UNAVAILABLE"
+# Errors about the data itself, and not about what the user named.
+_ABOUT_DATA: Final = frozenset({"DIGEST_ABSENT", "ARCHIVE", UNAVAILABLE})
 CREDENTIAL_SCOPE: Final = "credential"
 
 
@@ -71,6 +75,11 @@ def check_files(
     if manifest is None:
         findings.failed(9, _no_manifest(), name="manifest")
         return FilesFound()
+    if getattr(data, "needs_network", False) and any(
+        check.step <= 5 and check.outcome == FAILED for check in findings.checks
+    ):
+        findings.not_checked(9, "no network is used for a credential that did not pass steps 1 to 5")
+        return FilesFound(manifest=manifest)
     findings.passed(
         9,
         "the manifest is the signed one",
@@ -101,22 +110,23 @@ def _compare(manifest: Manifest, data: DataCheck, situation: Situation, findings
     try:
         finding = data(manifest)
     except DatasigilError as error:
-        if error.code != "DIGEST_ABSENT":
+        if error.code not in _ABOUT_DATA:
             raise
-        findings.failed(9, error)
+        (findings.undetermined if error.code == UNAVAILABLE else findings.failed)(9, error)
         return CREDENTIAL_SCOPE
     for failure in finding.failures[:FAILURES_SHOWN]:
         place = display_path(failure.path)
-        findings.failed(
+        (findings.undetermined if failure.code == UNAVAILABLE else findings.failed)(
             9,
             ManifestMismatchError(
                 failure.code, failure.message, place=place, expected=failure.expected, found=failure.found
             ),
         )
     total = sum(finding.failure_counts.values())
+    record = findings.undetermined if set(finding.failure_counts) == {UNAVAILABLE} else findings.failed
     if total > FAILURES_SHOWN:
         counts = ", ".join(f"{code} {count}" for code, count in finding.failure_counts.items())
-        findings.failed(
+        record(
             9,
             ManifestMismatchError(finding.failures[FAILURES_SHOWN].code, f"{total} files differ in all", found=counts),
         )
