@@ -154,8 +154,9 @@ def _data(
     place = os.fspath(data)
     if "://" in place or os.path.isfile(place):
         from datasigil.datasets.opening import source_opener
-        from datasigil.remote import SourceCheck, open_source
+        from datasigil.remote import SourceCheck, check_place, open_source
 
+        check_place(place)
         return SourceCheck(place, partial, wanted, progress), source_opener(lambda: open_source(place))
     return _comparison(Path(place), progress, partial=partial, digest=wanted), verified_opener(Path(place))
 

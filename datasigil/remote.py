@@ -94,8 +94,17 @@ def open_source(place: str) -> Iterator[Source]:
     yield RemoteFolder(files, root, place)
 
 
-def _file_system(place: str) -> tuple[Any, str]:
-    parts = urlsplit(place)
+def check_place(place: str) -> None:
+    """Refuse a URL that data is not read from; a path is let pass.
+
+    Raises: DatasigilError REMOTE_PLACE.
+    """
+    if not is_remote(place):
+        return
+    try:
+        parts = urlsplit(place)
+    except ValueError:
+        parts = urlsplit("")
     if "::" in place or parts.scheme not in SCHEMES or not parts.netloc or parts.query or parts.fragment:
         raise DatasigilError(
             "REMOTE_PLACE",
@@ -104,6 +113,11 @@ def _file_system(place: str) -> tuple[Any, str]:
             expected=", ".join(f"{scheme}://BUCKET/FOLDER" for scheme in SCHEMES),
             next_action="download the data with its own tool, and name the folder",
         )
+
+
+def _file_system(place: str) -> tuple[Any, str]:
+    check_place(place)
+    parts = urlsplit(place)
     package = SCHEMES[parts.scheme]
     try:
         import fsspec
@@ -159,7 +173,8 @@ class RemoteFolder:
                 elif kind == "file" and own and "/" not in own and not name.endswith("/"):
                     count += 1
                     yield self._member(name, info)
-                elif not (name.rstrip("/") == folder and not info.get("size")):  # the mark of an empty folder
+                elif not (kind == "file" and name.rstrip("/") == folder and not info.get("size")):
+                    # All but the mark that some tools leave for an empty folder.
                     failures.append(_strange(name[len(self._root) + 1 :] or name))
                 if count + len(pending) + len(failures) > 2 * ENTRIES_MAX or len(name) > 8 * PATH_BYTES_MAX:
                     raise _too_many(self.place)
@@ -178,24 +193,23 @@ class RemoteFolder:
             def read(buffer: memoryview) -> int:
                 try:
                     return stream.readinto(buffer)
-                except _RemoteError as error:
-                    raise MemberError(_unavailable(path, error.reason)) from None
+                except DatasigilError as error:
+                    raise MemberError(_unavailable(path, error.found)) from None
 
             return read
 
         return Member(path, size, identity, open_member)
 
 
-class _RemoteError(OSError):
-    """An object that could not be read."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+class _ShortError(Exception):
+    """A range that came with fewer bytes than it has."""
 
 
 class _RemoteFile(io.RawIOBase):
-    """One object as a file, fetched range by range; a range that comes short or not at all is asked for again."""
+    """One object as a file, fetched range by range; a range that comes short or not at all is asked for again.
+
+    What cannot be had is a DatasigilError and no OSError, so that no reader of archives takes it for damage.
+    """
 
     def __init__(self, files: Any, name: str, size: int, shown: str) -> None:
         super().__init__()
@@ -224,13 +238,10 @@ class _RemoteFile(io.RawIOBase):
         def ask() -> bytes:
             data = bytes(self._files.cat_file(self._name, start=start, end=stop))
             if len(data) != stop - start:
-                raise _RemoteError(f"{len(data)} bytes came instead of {stop - start}")
+                raise _ShortError(f"{len(data)} bytes came instead of {stop - start}")
             return data
 
-        try:
-            return _attempt(ask, self._shown)
-        except DatasigilError as error:
-            raise _RemoteError(error.found) from None
+        return _attempt(ask, self._shown)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]

@@ -155,8 +155,9 @@ def manifest_source_digest(source: ManifestSource) -> str:
 def data_check(evidence: Evidence, digest: str, progress: Progress | None, *, partial: bool) -> DataCheck | None:
     """Return what compares the data that the user named with a manifest, or None when no data was named."""
     if evidence.source:
-        from datasigil.remote import SourceCheck
+        from datasigil.remote import SourceCheck, check_place
 
+        check_place(evidence.source)
         return SourceCheck(evidence.source, partial, digest, progress)  # type: ignore[arg-type]  # argparse admits only the four choices
     return None if evidence.folder is None else FolderCheck(evidence.folder, partial, digest, progress)
 

@@ -55,6 +55,14 @@ def codes(finding):
     return {(one.code, one.path) for one in finding.failures}
 
 
+def outcome(place, manifest):
+    """Return the finding, or the code of the refusal."""
+    try:
+        return check(place, manifest)
+    except DatasigilError as error:
+        return error.code
+
+
 def refusal(place, manifest):
     with pytest.raises(DatasigilError) as caught:
         check(place, manifest)
@@ -272,12 +280,8 @@ def test_an_archive_cut_short_is_never_the_dataset(dataset, manifest, tmp_path, 
     place = pack(dataset, tmp_path / f"x.{kind}", kind)
     data = place.read_bytes()
     place.write_bytes(data[: int(len(data) * keep)])
-    try:
-        finding = check(place, one)
-    except DatasigilError as error:
-        assert error.code == "ARCHIVE"
-    else:
-        assert not finding.ok
+    found = outcome(place, one)
+    assert found == "ARCHIVE" or not found.ok
 
 
 @pytest.mark.parametrize("kind", PACKINGS)
@@ -287,13 +291,9 @@ def test_any_flipped_bit_is_found_or_changes_nothing_that_is_read(dataset, tmp_p
     data = place.read_bytes()
     for at in range(0, len(data), max(1, len(data) // 60)):
         place.write_bytes(data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :])
-        try:
-            finding = check(place, one)
-        except DatasigilError as error:
-            assert error.code == "ARCHIVE"
-            continue
-        if finding.ok:  # a time or permission, which no manifest speaks of
-            assert (finding.files, finding.bytes) == (one.file_count, one.byte_size)
+        found = outcome(place, one)
+        if found != "ARCHIVE" and found.ok:  # a time or permission, which no manifest speaks of
+            assert (found.files, found.bytes) == (one.file_count, one.byte_size)
 
 
 @pytest.mark.parametrize(
@@ -302,12 +302,8 @@ def test_any_flipped_bit_is_found_or_changes_nothing_that_is_read(dataset, tmp_p
 def test_what_is_no_archive_is_refused(tmp_path, data):
     place = tmp_path / "x"
     place.write_bytes(data)
-    try:
-        finding = check(place, one_file())
-    except DatasigilError as error:
-        assert error.code == "ARCHIVE"
-    else:
-        assert codes(finding) == {("FILE_MISSING", "a")}
+    found = outcome(place, one_file())
+    assert found == "ARCHIVE" or codes(found) == {("FILE_MISSING", "a")}
 
 
 def test_bytes_after_the_end_of_a_tar_are_refused(tmp_path):
