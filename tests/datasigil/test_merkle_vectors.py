@@ -11,7 +11,7 @@ import pytest
 from datasigil import merkle
 from datasigil.errors import LogError
 
-LEAVES = [merkle.leaf_hash(index.to_bytes(2, "big")) for index in range(300)]
+LEAVES = [merkle.leaf_hash(index.to_bytes(2, "big")) for index in range(1000)]
 
 
 def vectors(folder: Path) -> list[tuple[str, dict]]:
@@ -71,12 +71,85 @@ def reference_root(start: int, end: int) -> bytes:
     return sha256(b"\x01" + reference_root(start, start + split) + reference_root(start + split, end)).digest()
 
 
+def split_of(size: int) -> int:
+    """The largest power of two below a size."""
+    split = 1
+    while split * 2 < size:
+        split *= 2
+    return split
+
+
+def reference_path(index: int, start: int, end: int) -> list[bytes]:
+    """PATH of RFC 9162 section 2.1.3.1, over the reference roots."""
+    if end - start == 1:
+        return []
+    middle = start + split_of(end - start)
+    if index < middle:
+        return [*reference_path(index, start, middle), reference_root(middle, end)]
+    return [*reference_path(index, middle, end), reference_root(start, middle)]
+
+
+def reference_subproof(old: int, start: int, end: int, *, whole: bool) -> list[bytes]:
+    """SUBPROOF of RFC 9162 section 2.1.4.1, over the reference roots."""
+    if old == end - start:
+        return [] if whole else [reference_root(start, end)]
+    split = split_of(end - start)
+    middle = start + split
+    if old <= split:
+        return [*reference_subproof(old, start, middle, whole=whole), reference_root(middle, end)]
+    return [*reference_subproof(old - split, middle, end, whole=False), reference_root(start, middle)]
+
+
+def with_one_bit(proof: list[bytes], number: int) -> list[bytes]:
+    """A proof with one bit of one hash flipped, another one for each number."""
+    place = number % len(proof)
+    return [*proof[:place], flipped(proof[place]), *proof[place + 1 :]]
+
+
+def test_every_inclusion_of_every_size_up_to_300_verifies_and_none_with_a_bit_flipped():
+    assert count_inclusions(range(1, 301)) == 300 * 301 // 2
+
+
+@pytest.mark.long
+def test_every_inclusion_of_every_size_up_to_1000_verifies_and_none_with_a_bit_flipped():
+    assert count_inclusions(range(301, 1001)) == 1000 * 1001 // 2 - 300 * 301 // 2
+
+
+def count_inclusions(sizes: range) -> int:
+    count = 0
+    for size in sizes:
+        root = reference_root(0, size)
+        for index in range(size):
+            proof = reference_path(index, 0, size)
+            merkle.verify_inclusion(LEAVES[index], index, size, proof, root)
+            count += 1
+            if proof:
+                with pytest.raises(LogError):
+                    merkle.verify_inclusion(LEAVES[index], index, size, with_one_bit(proof, count), root)
+    return count
+
+
+def test_every_consistency_of_every_pair_of_sizes_up_to_300_verifies_and_none_with_a_bit_flipped():
+    count = 0
+    for size in range(1, 301):
+        root = reference_root(0, size)
+        for old in range(1, size + 1):
+            proof, old_root = reference_subproof(old, 0, size, whole=True), reference_root(0, old)
+            merkle.verify_consistency(old, size, old_root, root, proof)
+            count += 1
+            if proof:
+                with pytest.raises(LogError):
+                    merkle.verify_consistency(old, size, old_root, root, with_one_bit(proof, count))
+    assert count == 300 * 301 // 2
+
+
 def test_every_root_and_inclusion_proof_up_to_300_leaves_verifies():
     for size in range(1, 301):
         root = reference_root(0, size)
         assert merkle.root_of(LEAVES[:size]) == root
         for index in range(0, size, 1 if size <= 64 else 7):
             proof = merkle.inclusion_proof(LEAVES[:size], index)
+            assert proof == reference_path(index, 0, size)
             merkle.verify_inclusion(LEAVES[index], index, size, proof, root)
 
 
@@ -84,6 +157,7 @@ def test_every_consistency_proof_up_to_300_leaves_verifies():
     for size in range(1, 301):
         for old_size in range(1, size + 1, 1 if size <= 64 else 5):
             proof = merkle.consistency_proof(LEAVES[:size], old_size)
+            assert proof == reference_subproof(old_size, 0, size, whole=True)
             merkle.verify_consistency(old_size, size, reference_root(0, old_size), reference_root(0, size), proof)
 
 
