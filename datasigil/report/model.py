@@ -58,7 +58,10 @@ class NextAction:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of the plan; `code` is stable and empty only for checks that passed or were not required."""
+    """One check of the plan; `code` is stable and empty only for checks that passed or were not required.
+
+    `word` says on whose word a check that passed rests, for people.
+    """
 
     step: int
     name: str
@@ -69,6 +72,7 @@ class Check:
     found: str = ""
     place: str = ""
     next_action: NextAction | None = None
+    word: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object; empty members are left out."""
@@ -77,6 +81,8 @@ class Check:
             value = getattr(self, name)
             if value:
                 members[name] = value
+        if self.word:
+            members["onTheWordOf"] = self.word
         if self.next_action is not None:
             members["nextAction"] = self.next_action.to_json()
         return members

@@ -6,7 +6,7 @@ NO_COLOR). Everything that came from outside is escaped: control characters and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Final
 
@@ -58,7 +58,7 @@ def render_text(report: Report, *, color: bool = False, width: int = 100) -> str
     for outcome, title in _TITLES:
         checks = [check for check in report.checks if check.outcome == outcome]
         if checks:
-            lines += [title, *(line for check in checks for line in _check_lines(check, width, color=color)), ""]
+            lines += [title, *_grouped(checks, width, color=color), ""]
     if report.warnings:
         lines += [
             "What you should know",
@@ -98,11 +98,22 @@ def _facts(one: CredentialSummary) -> Iterator[tuple[str, str]]:
     yield "Digest", one.digest
 
 
+def _grouped(checks: Sequence[Check], width: int, *, color: bool) -> Iterator[str]:
+    """Yield the lines of checks, those that rest on one word together, in the order in which the plan first met each word."""
+    for word in dict.fromkeys(check.word for check in checks):
+        if word:
+            yield from _wrapped(f"on the word of {safe(word)}", "  ", width)
+        for check in checks:
+            if check.word == word:
+                yield from _check_lines(check, width, color=color)
+
+
 def _check_lines(check: Check, width: int, *, color: bool) -> Iterator[str]:
     mark = _colored(_MARKS[check.outcome], _COLORS[check.outcome], color=color)
     code = f" [{check.code}]" if check.code else ""
     place = f" at {safe(check.place)}" if check.place and check.outcome in (FAILED, UNDETERMINED) else ""
-    first, *rest = wrap(f"{check.step:>2} {check.name}: {safe(check.message)}{place}{code}", max(width - 7, 40)) or [""]
+    text = f"{check.step:>2} {check.name}: {safe(check.message)}{place}{code}"
+    first, *rest = wrap(text, max(width - 7, 40), break_long_words=False, break_on_hyphens=False) or [""]
     yield f"  {mark} {safe(first)}"
     yield from (f"          {safe(line)}" for line in rest)
     if check.outcome == PASSED and check.found:
@@ -154,11 +165,11 @@ def render_html(report: Report) -> str:
         rows.append(
             f"<tr><td>{check.step}</td><td>{escape(safe(check.name))}</td>"
             f'<td style="color:{_HTML_COLORS[check.outcome]}">{check.outcome.replace("_", " ")}</td>'
-            f"<td>{escape(check.code)}</td><td>{escape(safe(check.message))}{details}{action}</td></tr>"
+            f"<td>{escape(check.code)}</td><td>{escape(safe(check.message))}{details}{action}</td><td>{escape(safe(check.word))}</td></tr>"
         )
     warnings = "".join(f"<li>{escape(safe(one.message))} ({escape(one.code)})</li>" for one in report.warnings)
     return (
         f"<div><p><strong>{escape(safe(report.headline))}</strong><br><small>{escape(_basis(report))}</small></p>"
-        f"<table><thead><tr><th>step</th><th>check</th><th>outcome</th><th>code</th><th>what was found</th></tr></thead>"
+        f"<table><thead><tr><th>step</th><th>check</th><th>outcome</th><th>code</th><th>what was found</th><th>on the word of</th></tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table>{f'<ul>{warnings}</ul>' if warnings else ''}</div>"
     )

@@ -22,6 +22,7 @@ from datasigil.verification.files import FilesFound
 from datasigil.verification.findings import Findings, Situation
 from datasigil.verification.logged import Logged
 from datasigil.verification.status import StatusFound
+from datasigil.verification.whose_word import attribute
 
 
 def conclude(
@@ -34,7 +35,8 @@ def conclude(
     parents: tuple[Report, ...],
 ) -> Report:
     """Return the report over everything that was found, checks in the order of the plan."""
-    checks = tuple(sorted(findings.checks, key=lambda check: check.step))
+    ordered = sorted(findings.checks, key=lambda check: check.step)
+    checks = attribute(ordered, credential, logged, situation.policy)
     decision = decide(checks)
     summary = _summary(credential, logged, situation) if credential is not None else None
     evidence = dict.fromkeys([*findings.evidence, *(one for parent in parents for one in parent.evidence)])

@@ -108,6 +108,46 @@ def test_text_says_what_was_established_as_of_when_and_on_whose_word():
     assert text.endswith("\n")
 
 
+def word_of(report, step, name=""):
+    return next(check.word for check in report.checks if check.step == step and (not name or check.name == name))
+
+
+def test_every_established_fact_says_on_whose_word_it_rests():
+    for case in ALL[::7]:
+        if case.decision != "exit 2":
+            given = case.build(Stage())
+            for check in report_of(given).checks:
+                assert bool(check.word) == (check.outcome == "passed"), (str(case), check)
+                assert ("onTheWordOf" in check.to_json()) == bool(check.word)
+
+
+def test_the_signer_s_claims_are_told_from_what_was_computed_and_from_what_the_log_says():
+    report = report_of(next(case for case in ALL if case.field == "two of two witnesses").build(Stage()))
+    assert word_of(report, 5) == "nobody: computed here"
+    assert word_of(report, 4) == word_of(report, 7, "signing key") == "your own trust file"
+    assert word_of(report, 7, "log entry") == "the log registry.example/log"
+    assert word_of(report, 7, "log time") == "the witnesses of your trust file"
+    assert word_of(report, 8).startswith("the status signer did:key:")
+    assert word_of(report, 11) == "the signer, publisher"
+    text = report.render(width=300)
+    assert text.index("on the word of nobody: computed here") < text.index("on the word of the signer, publisher")
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "word"),
+    [
+        ("licence that forbids commercial use, and a grant to you", "licence", "whoever granted the licence to you"),
+        ("approved by an auditor", "approvals", "those who approved it"),
+        ("derived, and how is asked for", "derivation", "whoever signed the lineage credential"),
+        ("age proven in the second", "age", "the log registry.example/log"),
+        ("observer's credential", "licence", "the observer, publisher"),
+    ],
+)
+def test_what_others_say_is_put_down_to_them(field, name, word):
+    report = report_of(next(case for case in ALL if case.field == field).build(Stage()))
+    assert word_of(report, 11, name) == word
+
+
 def test_refusals_say_what_is_wrong_expected_found_and_next():
     text = report_of(next(case for case in ALL if case.id == "S01").build(Stage())).render(width=300)
     for words in (

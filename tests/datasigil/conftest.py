@@ -1,4 +1,4 @@
-"""What adversarial tests leave behind is taken away: the RDF subprocess."""
+"""What tests of the core leave behind is taken away: the RDF subprocess."""
 
 from collections.abc import Iterator
 
