@@ -118,6 +118,16 @@ def _key(commands: Any) -> None:
         "datasigil key show me",
     )  # fmt: skip
     one.add_argument("name", metavar="NAME", nargs="?", help="the key (default: all)")
+    one = _command(
+        group, "did-web", "site.documents:did_web", "Write the did.json with which a web address vouches for a key; needs no passphrase.",
+        "datasigil key did-web example.org --key me -o site/.well-known/did.json",
+        "datasigil key did-web https://example.github.io/contracts --key me -o site/did.json",
+        notes="Put the file where the result says. `issue --static-base` signs under that DID; `publish --static` writes the file as well.",
+    )  # fmt: skip
+    one.add_argument("address", metavar="DOMAIN_OR_PATH", help="the domain or project path, such as example.github.io/contracts")
+    one.add_argument("-o", "--output", metavar="FILE", help="where to write (default: did.json here); keys in it stay listed")
+    _key_option(one)
+    one.add_argument("--dev", action="store_true", help="admit localhost (or DATASIGIL_DEV=1)")
 
 
 def _login(commands: Any) -> None:
@@ -160,7 +170,8 @@ def _issue(commands: Any) -> None:
         "--lineage", metavar="FILE", help="what `curate` wrote about this folder: the credential names its parents"
     )
     _key_option(one)
-    _registry_option(one, "the registry it is for, if you are logged in to several", dev=False)
+    _registry_option(one, "the registry it is for, if you are logged in to several")
+    _site_options(one)
     _hash_options(one)
 
 
@@ -169,9 +180,17 @@ def _publish(commands: Any) -> None:
         commands, "publish", "publishing:run", "Register a signed credential, wait for its log entry, write the bundle.",
         "datasigil publish credential.json",
         "datasigil publish credential.json --registry https://registry.example --public-manifest",
-        notes="Safe to repeat after any interruption: nothing is registered twice. File names stay private unless you say otherwise.",
+        "datasigil publish credential.json --static site/",
+        "datasigil publish --static site/ --key site",
+        notes="Safe to repeat after any interruption: nothing is registered twice. File names stay private unless you say otherwise. With\n"
+        "--static nothing leaves the machine: upload the folder yourself. Without CREDENTIAL its status and log are signed again, as of now.",
     )  # fmt: skip
-    one.add_argument("credential", metavar="CREDENTIAL", help="what `issue` wrote")
+    one.add_argument("credential", metavar="CREDENTIAL", nargs="?", help="what `issue` wrote")
+    one.add_argument("--static", metavar="DIR", help="publish as files in this folder, for GitHub Pages or any other host")
+    one.add_argument(
+        "--evidence", metavar="BUNDLE", action="append", default=[],
+        help="with --static: carry this bundle by somebody else (an approval, a parent) in those of what it is about; may be repeated",
+    )  # fmt: skip
     one.add_argument("--data", metavar="DIR", help="where the data lies now (default: where `issue` found it)")
     one.add_argument("-o", "--output", metavar="FILE", help="where to write the bundle (default: DIR.sigil.json)")
     one.add_argument("--public-manifest", action="store_true", help="let the registry show the list of files")
@@ -179,7 +198,9 @@ def _publish(commands: Any) -> None:
         "--timeout", metavar="SECONDS", type=_number(0, 86_400), default=PUBLISH_SECONDS,
         help=f"how long to go on trying while the registry is away (default: {PUBLISH_SECONDS})",
     )  # fmt: skip
+    _key_option(one, "with --static: the key to sign status and log with")
     _registry_option(one)
+    _site_options(one)
 
 
 def _changes(commands: Any) -> None:
@@ -194,8 +215,10 @@ def _changes(commands: Any) -> None:
         )  # fmt: skip
         one.add_argument("what", metavar="ID", help=_WHAT)
         one.add_argument("--reason", metavar="TEXT", required=True, help="why; it is published")
+        one.add_argument("--static", metavar="DIR", help="the credential is one of the static site in this folder")
         _key_option(one)
         _registry_option(one)
+        _site_options(one)
 
 
 def _status(commands: Any) -> None:
@@ -278,7 +301,8 @@ def _observe(commands: Any) -> None:
     one.add_argument("-o", "--output", metavar="FILE", help="where to write (default: DIR.observation.json here)")
     _valid_option(one)
     _key_option(one)
-    _registry_option(one, "the registry it is for, if you are logged in to several", dev=False)
+    _registry_option(one, "the registry it is for, if you are logged in to several")
+    _site_options(one)
     _hash_options(one)
 
 
@@ -374,6 +398,7 @@ def _attest(commands: Any) -> None:
     _valid_option(one)
     _key_option(one)
     _registry_option(one)
+    _site_options(one)
 
 
 def _grant(commands: Any) -> None:
@@ -408,6 +433,7 @@ def _grant(commands: Any) -> None:
     _valid_option(one)
     _key_option(one)
     _registry_option(one)
+    _site_options(one)
 
 
 # Building blocks ----------------------------------------------------------------------------------------------------
@@ -448,8 +474,15 @@ def _valid_option(one: argparse.ArgumentParser) -> None:
     )
 
 
-def _key_option(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--key", metavar="NAME|FILE.pem", help="the key to sign with (default: the only one you have)")
+def _key_option(one: argparse.ArgumentParser, text: str = "the key to sign with") -> None:
+    one.add_argument("--key", metavar="NAME|FILE.pem", help=f"{text} (default: the only one you have)")
+
+
+def _site_options(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--static-base", metavar="URL", help="for a static site instead of a registry: the address at which its folder is served"
+    )
+    one.add_argument("--site-key", metavar="NAME", help="the key of the site's log and lists, if it is another than yours")
 
 
 def _registry_option(

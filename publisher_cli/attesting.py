@@ -19,14 +19,14 @@ from datasigil.errors import DatasigilError, MalformedError
 from datasigil.limits import MIB
 from datasigil.transparency.durable import write_durably
 from publisher_cli import envelope
-from publisher_cli.keys import load_signer
-from publisher_cli.logins import find_login, registry_client
+from publisher_cli.logins import Login, registry_client
 from publisher_cli.status import credential_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
 
+    from datasigil.client import RegistryClient
     from datasigil.credentials.types import Credential
     from datasigil.report.terminal import Console
 
@@ -89,10 +89,10 @@ def grant(given: Namespace, console: Console) -> int:
 
 
 def _issue(type_name: str, word: str, subject: Subject, given: Namespace, console: Console) -> int:
-    signer, now = load_signer(given.key), datetime.now(UTC)
+    now = datetime.now(UTC)
     output = envelope.output_path(given.output, f"{word}.credential.json")
-    login = find_login(given.registry, signer.controller)
-    credential = credential_of(given.what, registry_client(login.url, dev=given.dev))
+    signer, login = envelope.signing_place(given)
+    credential = credential_of(given.what, _registry_of(login, given))
     if credential.type != "DatasetCredential":
         raise DatasigilError(
             "USAGE", f"this {word} would not be about a dataset", place=credential.id, expected="DatasetCredential", found=credential.type
@@ -117,8 +117,13 @@ def _issue(type_name: str, word: str, subject: Subject, given: Namespace, consol
         "credentialType": type_name, "target": credential.id,
     }  # fmt: skip
     console.result(shown, f"id:     {made.id}\nabout:  {credential.id}\nwrote:  {output}\n")
-    console.say(f"signed on this machine; nothing has left it. Next: datasigil publish {output}")
+    console.say(f"signed on this machine; nothing has left it. Next: {envelope.next_step(given, output)}")
     return 0
+
+
+def _registry_of(login: envelope.Services, given: Namespace) -> RegistryClient | None:
+    """Return the client of the registry that is asked for an id; a static site has none, and then a file must be named."""
+    return registry_client(login.url, dev=given.dev) if isinstance(login, Login) else None
 
 
 def _check_flags(given: Namespace) -> None:

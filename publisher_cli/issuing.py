@@ -6,7 +6,6 @@ vocabulary (`datasigil.credentials`), the registry (`publishing`).
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +26,6 @@ from publisher_cli import envelope, records
 from publisher_cli.comparing import compare, manifest_of
 from publisher_cli.description import beside, read_description
 from publisher_cli.hash_cache import HashCache
-from publisher_cli.keys import load_signer
-from publisher_cli.logins import find_login
 from publisher_cli.places import hash_cache_folder
 from publisher_cli.publishing import read_credential
 
@@ -71,8 +68,7 @@ def issue(given: Namespace, console: Console) -> int:
     stated = _stated(described, folder)
     before = _Predecessor(Path(given.predecessor), console) if given.predecessor else None
     made = _lineage(Path(given.lineage)) if given.lineage else None
-    signer = load_signer(given.key)
-    login = find_login(given.registry, signer.controller)
+    signer, login = envelope.signing_place(given)
 
     def unsigned(claim: ManifestClaim, extra: dict[str, Any], index: int) -> JsonObject:
         subject = {"type": "Dataset", "role": "publisher", "profile": "minimal", "issued": "unknown", **stated, **extra}
@@ -219,7 +215,7 @@ def write_issued(
     write_durably(sidecar_path(output), canonical_parts(built))
     write_durably(output, jcs(credential.document))
     records.remember_issue(credential.digest, folder, given.key or "")
-    return _shown(credential, built, output, console)
+    return _shown(credential, built, output, given, console)
 
 
 def _stated(path: Path, folder: Path) -> dict[str, Any]:
@@ -280,7 +276,7 @@ def _check_description(unsigned: JsonObject, described: Path) -> None:
         ) from None  # fmt: skip
 
 
-def _shown(credential: Credential, built: Manifest, output: Path, console: Console) -> int:
+def _shown(credential: Credential, built: Manifest, output: Path, given: Namespace, console: Console) -> int:
     licence = credential.subject["license"]["expression"]
     if licence == "unknown":
         console.say("the licence is stated as unknown: most policies refuse such a dataset")
@@ -297,7 +293,7 @@ def _shown(credential: Credential, built: Manifest, output: Path, console: Conso
     }
     text = f"id:       {credential.id}\ndigest:   {credential.digest}\nfiles:    {built.file_count} ({built.byte_size} bytes)\nlicence:  {licence}\nwrote:    {output}\nand:      {sidecar_path(output)}\n"
     console.result(shown, text)
-    console.say(f"signed on this machine; nothing has left it. Next: datasigil publish {os.fspath(output)}")
+    console.say(f"signed on this machine; nothing has left it. Next: {envelope.next_step(given, output)}")
     return 0
 
 

@@ -22,6 +22,7 @@ from publisher_cli import places
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from datasigil.credentials.keys import PublicKey
     from datasigil.encoding import JsonObject
     from datasigil.report.terminal import Console
     from datasigil.signing import LocalSigner
@@ -128,6 +129,12 @@ def public_half(name: str) -> DidDocument:
             "KEY_FILE", "the public half of the key cannot be read", place=str(path), found=str(error)[:200],
             next_action="sign with --key PATH.pem instead; it needs the private file only",
         ) from None  # fmt: skip
+
+
+def own_keys() -> dict[str, PublicKey]:
+    """Return the public keys of this machine's named keys, by their multibase text; needs no passphrase."""
+    names = sorted(path.name.removesuffix(".pem") for path in keys_folder().glob("*.pem"))
+    return {one.key.multibase: one.key for name in names for one in public_half(name).methods.values()}
 
 
 def fingerprint(multibase: str) -> str:

@@ -24,8 +24,6 @@ from datasigil.errors import DatasigilError, MalformedError
 from publisher_cli import envelope
 from publisher_cli.describing import gather
 from publisher_cli.issuing import LICENSE_MAX_BYTES, STAND_IN, dataset_folder, hash_folder, refuse_inside, write_issued
-from publisher_cli.keys import load_signer
-from publisher_cli.logins import find_login
 from publisher_cli.sources import license_text
 from publisher_cli.sources.finding import Findings, one_line
 
@@ -45,8 +43,7 @@ def run(given: Namespace, console: Console) -> int:
     folder = dataset_folder(given.folder)
     output = envelope.output_path(given.output, f"{folder.absolute().name}.observation.json")
     refuse_inside(output, folder)
-    signer, seen = load_signer(given.key), datetime.now(UTC)
-    login = find_login(given.registry, signer.controller)
+    (signer, login), seen = envelope.signing_place(given), datetime.now(UTC)
     ignored = (HUB_NOTES,) if (folder / HUB_NOTES).is_dir() else ()
     with open_tree(folder) as tree:
         files = list_tree(tree, (*ignored, EVIDENCE_FOLDER)).files

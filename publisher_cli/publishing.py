@@ -8,6 +8,8 @@ written only after it verified here under the registry's keys as they were at lo
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +37,10 @@ from publisher_cli.logins import Login, find_login, registry_client, require_tok
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from collections.abc import Iterator, Sequence
+
     from datasigil.client import RegistryClient
+    from datasigil.credentials.keys import PublicKey
     from datasigil.report import Report
     from datasigil.report.terminal import Console
 
@@ -43,12 +48,26 @@ OWN_STEPS = 8  # of the verification plan: form to status
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)  # the last one is repeated
 
 
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The log of a registry or a static site, with the keys under which its bundles are read back."""
+
+    origin: str
+    key: str
+    time_key: str
+    url: str
+
+
 def run(given: Namespace, console: Console) -> int:
     """Register, wait, verify, write; safe to repeat after any interruption."""
+    _check_places(given)
+    if given.static:
+        from publisher_cli.site import static
+
+        return static.publish(given, console)
     path = Path(given.credential)
     credential = read_credential(path)
-    _check_places(given)
-    body = _manifest_bytes(path, credential)
+    body = manifest_beside(path, credential)
     login = find_login(given.registry, credential.issuer)
     client = registry_client(login.url, dev=given.dev, token=require_token(login, datetime.now(UTC)))
     _refuse_other_log(credential, login)
@@ -67,10 +86,11 @@ def run(given: Namespace, console: Console) -> int:
         )
     console.say(f"registered; entry {reply['logIndex']} of {login.log['origin']}")
     bundle = _patiently(lambda: _bundle_of(client, credential), until, console)
-    report = _verified(bundle, body, login)
+    log = Log(login.log["origin"], login.log["key"], login.log["timeKey"], login.log["url"])
+    report = verified(bundle, body, publisher=login.publisher, log=log)
     if report.decision != "VALID":
         console.say(f"registered; what it names does not hold as it stands: {report.headline}")
-    written = _write(bundle, body, credential, path, given, console)
+    written = write_bundles(bundle, body, credential, path, given, console)
     shown = {
         "type": "PublishedCredential", "formatVersion": 1, "id": credential.id, "digest": credential.digest, "registry": login.url,
         "logIndex": reply["logIndex"], "logOrigin": login.log["origin"], "bundles": [str(one) for one in written], "checkedAs": report.decision,
@@ -92,6 +112,16 @@ def read_credential(path: Path) -> Credential:
         MalformedError: as `parse_credential` and `parse_json`.
         DatasigilError: UNREADABLE.
     """
+    with _naming(path):
+        return parse_credential(read_bundle_or_credential(path).credential)
+
+
+def read_bundle_or_credential(path: Path) -> Bundle:
+    """Return the bundle in a file, or one around the bare credential in it; the credential itself is not looked at.
+
+    Raises:
+        MalformedError: as `parse_bundle` and `parse_json`; DatasigilError: UNREADABLE.
+    """
     try:
         data = read_file(path, BUNDLE_MAX_BYTES)
     except OSError as error:
@@ -101,19 +131,35 @@ def read_credential(path: Path) -> Credential:
             place=str(path),
             next_action="datasigil issue DIR writes one",
         ) from None
-    try:
+    with _naming(path):
         document = parse_json(data, max_bytes=BUNDLE_MAX_BYTES)
         if is_bundle(document):
-            return parse_credential(parse_bundle(data).credential)
-        return parse_credential(parse_json(data, max_bytes=CREDENTIAL_MAX_BYTES))
+            return parse_bundle(data)
+        return Bundle(credential=parse_json(data, max_bytes=CREDENTIAL_MAX_BYTES))
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
     except MalformedError as error:
-        error.place = f"{path}: {error.place}" if error.place else str(path)
+        if not error.place.startswith(str(path)):
+            error.place = f"{path}: {error.place}" if error.place else str(path)
         error.next_action = error.next_action or "name a credential as `datasigil issue` wrote it, or its bundle"
         raise
 
 
 def _check_places(given: Namespace) -> None:
     """Find out before anything is registered what would stop the bundle from being written."""
+    if given.credential is None and not (given.static and not given.output and not given.data):
+        raise DatasigilError(
+            "USAGE", "no credential was named", expected="CREDENTIAL, or --static DIR alone to sign a site's status again",
+            next_action="datasigil issue DIR writes a credential",
+        )  # fmt: skip
+    if given.evidence and not given.static:
+        raise DatasigilError(
+            "USAGE", "--evidence belongs to --static", expected="--static DIR", next_action="a registry finds by itself what is registered there",
+        )  # fmt: skip
     if given.data and not Path(given.data).is_dir():
         raise DatasigilError("DATA_FOLDER", "a dataset is a folder", place=given.data, expected="a folder")
     if given.output and not given.output.endswith(".json"):
@@ -122,7 +168,7 @@ def _check_places(given: Namespace) -> None:
         )
 
 
-def _manifest_bytes(path: Path, credential: Credential) -> bytes | None:
+def manifest_beside(path: Path, credential: Credential) -> bytes | None:
     """Return the manifest beside the credential, held against what the credential claims.
 
     Raises:
@@ -212,8 +258,10 @@ def _bundle_of(client: RegistryClient, credential: Credential) -> Bundle:
     return bundle
 
 
-def _verified(bundle: Bundle, body: bytes | None, login: Login) -> Report:
-    """Return the report about a bundle under the registry's keys as they were at login.
+def verified(
+    bundle: Bundle, body: bytes | None, *, publisher: str, log: Log, keys: Sequence[PublicKey] = ()
+) -> Report:
+    """Return the report about a bundle under its log's keys as they are known here; `keys` are those of a did:web publisher.
 
     What the credential itself must show (steps 1 to 8) is required; what it was made from belongs to others, and is reported.
 
@@ -221,24 +269,25 @@ def _verified(bundle: Bundle, body: bytes | None, login: Login) -> Report:
         VerificationError: BUNDLE_REFUSED.
     """
     from datasigil.transparency.note import parse_vkey
-    from datasigil.trust.rules import IssuerRule, LicenseRules, LogRule, Requirements, TrustPolicy
+    from datasigil.trust.rules import IssuerRule, KeyPin, LicenseRules, LogRule, Requirements, TrustPolicy
     from datasigil.verification import verify
 
     roles = ("publisher", "observer")
-    rule = LogRule(
-        login.log["origin"], parse_vkey(login.log["key"]), parse_vkey(login.log["timeKey"]), login.log["url"]
+    rule = LogRule(log.origin, parse_vkey(log.key), parse_vkey(log.time_key), log.url)
+    others = {_issuer_of(one) for one in bundle.walk()} - {publisher, ""}
+    pins = tuple(KeyPin(key) for key in keys)
+    issuers = (
+        IssuerRule(publisher, "you", CREDENTIAL_TYPES, roles, pins),
+        *(IssuerRule(did, "an issuer of what it names", CREDENTIAL_TYPES, roles) for did in sorted(others)),
     )
-    others = {_issuer_of(one) for one in bundle.walk()} - {login.publisher, ""}
-    named = {login.publisher: "you"} | dict.fromkeys(sorted(others), "an issuer of what it names")
-    issuers = tuple(IssuerRule(did, name, CREDENTIAL_TYPES, roles) for did, name in named.items())
     asked = Requirements(licenses=LicenseRules(unknown="warn"), roles=roles)
-    policy = TrustPolicy(issuers=issuers, logs=(rule,), requirements=asked, source="your login")
+    policy = TrustPolicy(issuers=issuers, logs=(rule,), requirements=asked, source="your own keys")
     report = verify(bundle, policy=policy, at=datetime.now(UTC), manifest=body).report
     failed = next((one for one in report.checks if one.code and one.step <= OWN_STEPS), None)
     if failed is not None:
         raise VerificationError(
-            "BUNDLE_REFUSED", f"the registry's bundle does not hold: {failed.message}", place=failed.place, expected=failed.expected,
-            found=failed.found, next_action="ask the registry's operator; nothing was written",
+            "BUNDLE_REFUSED", f"the bundle does not hold: {failed.message}", place=failed.place, expected=failed.expected,
+            found=failed.found, next_action="ask whoever runs the log; no bundle was written beside the data",
         )  # fmt: skip
     return report
 
@@ -248,9 +297,10 @@ def _issuer_of(bundle: Bundle) -> str:
     return str(issuer.get("id", "") if isinstance(issuer, dict) else issuer or "")
 
 
-def _write(
+def write_bundles(
     bundle: Bundle, body: bytes | None, credential: Credential, path: Path, given: Namespace, console: Console
 ) -> list[Path]:
+    """Write a bundle beside its credential and into the data's own folder, where that is known, and return where."""
     data = Path(given.data) if given.data else records.data_of(credential.digest)
     stem = data.absolute().name if data is not None else path.name.removesuffix(SUFFIX).removesuffix(".json")
     target = Path(given.output) if given.output else path.with_name(stem + SUFFIX)

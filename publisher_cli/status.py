@@ -18,9 +18,10 @@ from datasigil.credentials.status_request import new_status_change_request
 from datasigil.credentials.types import Credential, parse_credential
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError, StatusError
+from datasigil.verification.issuer import require_signed
 from publisher_cli.keys import load_signer
 from publisher_cli.logins import find_login, registry_client, registry_url, require_token
-from publisher_cli.publishing import read_credential
+from publisher_cli.publishing import read_bundle_or_credential, read_credential
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -37,6 +38,10 @@ def change(given: Namespace, console: Console) -> int:
     """Sign a request about one of the key's own credentials and hand it in."""
     from datasigil.signing import add_proof
 
+    if given.static:
+        from publisher_cli.site import static
+
+        return static.change(given, console)
     signer = load_signer(given.key)
     now = datetime.now(UTC)
     login = find_login(given.registry, signer.controller)
@@ -129,16 +134,25 @@ def _read_lists(credential: Credential, bundle: Bundle) -> dict[str, tuple[bool,
     return found
 
 
-def credential_of(what: str, client: RegistryClient) -> Credential:
+def credential_of(what: str, client: RegistryClient | None) -> Credential:
     """Return the credential in a file, or the registered one with this id or digest, its proof verified.
 
+    A did:web issuer's proof is verified under the keys that the file's bundle presents: it is then intact; whose it is, `check` decides.
+
     Raises:
-        DatasigilError: as `read_credential` and `RegistryClient.credential`; ProofError.
+        DatasigilError: as `read_credential` and `RegistryClient.credential`; USAGE, for an id without a registry; ProofError.
     """
     if what.endswith(".json") or Path(what).is_file():
-        credential = read_credential(Path(what))
-    else:
-        credential = parse_credential(client.credential(identifier_of(what)))
+        bundle = read_bundle_or_credential(Path(what))
+        credential = parse_credential(bundle.credential)
+        require_signed(credential.document, credential.issuer, None, bundle.issuer_keys, Instant.from_datetime(datetime.now(UTC)))
+        return credential
+    if client is None:
+        raise DatasigilError(
+            "USAGE", "an id needs a registry that knows it", found=what[:200], expected="the bundle's or credential's file",
+            next_action="get the bundle with `datasigil-verify fetch`, and name that file",
+        )  # fmt: skip
+    credential = parse_credential(client.credential(identifier_of(what)))
     verify_proofs(credential.document, keys=did_key_resolver)
     return credential
 
