@@ -116,6 +116,22 @@ def check_online(
     )
 
 
+def _proven_beside(
+    bundle: Bundle, proven: frozenset[str], *, policy: TrustPolicy, at: datetime, state: ClientState | None
+) -> frozenset[str]:
+    """Return the digests of approvals, audits, grants and lineage in a bundle that pass steps 1 to 5 by themselves.
+
+    The report of the dataset does not list them; without this an approval that was withdrawn would count until its list is stale.
+    """
+    from datasigil.verification import verify
+
+    found: set[str] = set()
+    for one in bundle.walk():
+        if document_digest(one.credential) not in proven | found:
+            found |= proven_credentials(verify(one, policy=policy, at=at, state=state).report)
+    return frozenset(found)
+
+
 def refresh_evidence(
     bundle: Bundle,
     *,
@@ -127,10 +143,13 @@ def refresh_evidence(
 ) -> Refreshed:
     """Fetch checkpoint, log proof and status lists of a bundle and its ancestors, as of now.
 
-    Only credentials whose digest is in `proven` (see `proven_credentials`) name URLs that are fetched. What arrives is checked
+    Only credentials whose digest is in `proven` (see `proven_credentials`), and approvals and the like beside them that pass steps 1
+    to 5 by themselves, name URLs that are fetched. What arrives is checked
     for form, the checkpoint also for its signature and against `state`; everything else is left to `verification`. A status list
     that verifies is remembered.
     """
+    if document_digest(bundle.credential) in proven:
+        proven |= _proven_beside(bundle, proven, policy=policy, at=at, state=state)
     work = _Refresh(policy, fetcher, at, state, proven)
     return Refreshed(work.renew(bundle), tuple(work.errors))
 

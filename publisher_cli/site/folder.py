@@ -63,8 +63,9 @@ class Site:
 
     def __init__(self, folder: Path, address: SiteAddress, signer: LocalSigner) -> None:
         self.folder, self.address, self.signer = folder, address, signer
-        self.log = SiteLog.open(folder / "log", address.log_keys(signer.public_key))
-        self.listed = self._read_state()
+        keys = address.log_keys(signer.public_key)
+        self.listed = self._read_state([str(key) for key in keys])
+        self.log = SiteLog.open(folder / "log", keys)
         self.credentials = {one.digest: self._read_credential(one.name) for one in self.listed}
         self.document = self._read_document()
         self.evidence = tuple(self._read_evidence())
@@ -81,11 +82,10 @@ class Site:
         state = _state(folder / STATE)
         return str(state["base"]) if state is not None else ""
 
-    def _read_state(self) -> list[Listed]:
+    def _read_state(self, mine: list[str]) -> list[Listed]:
         state = _state(self.folder / STATE)
         if state is None:
             return []
-        mine = [str(key) for key in self.log.keys]
         for name, expected, found in (
             ("address", self.address.base, state["base"]),
             ("key", mine, [state["logKey"], state["timeKey"]]),

@@ -63,7 +63,7 @@ def test_every_command_names_a_function_that_exists(words):
 @pytest.mark.parametrize(
     "words",
     [
-        (), ("unknown",), ("init",), ("issue",), ("publish",), ("diff", "one"), ("key",), ("key", "new"), ("revoke", "x"), ("impact",),
+        (), ("unknown",), ("init",), ("issue",), ("diff", "one"), ("key",), ("key", "new"), ("revoke", "x"), ("impact",),
         ("issue", "x", "--valid-days", "0"), ("issue", "x", "--valid-days", "1.5"), ("issue", "x", "--digest", "md5"),
         ("search", "--limit", "101"), ("search", "--limit", "-1"), ("search", "--status", "lost"), ("publish", "x", "--timeout", "soon"),
         ("init", "x", "--ye"), ("key", "new", "--name", "x", "--kind", "rsa"),
