@@ -172,6 +172,20 @@ class LocalSigner:
             return bytes(self._private_key.sign(data))
         return _sign_ecdsa(self._private_key, self.public_key.kind, data)
 
+    def sign_der(self, data: bytes) -> bytes:
+        """Return an ECDSA signature in ASN.1 DER (RFC 3279 section 2.2.3), the form that X.509, DSSE and Sigstore use.
+
+        Raises:
+            MalformedError: KEY_TYPE, for a key that is not of an elliptic curve.
+        """
+        if self.public_key.kind == ED25519:
+            raise MalformedError("KEY_TYPE", "only ECDSA signatures have a DER form", expected="p256 or p384", found=ED25519)
+        from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+        raw = self.sign(data)
+        half = len(raw) // 2
+        return encode_dss_signature(int.from_bytes(raw[:half], "big"), int.from_bytes(raw[half:], "big"))
+
 
 def add_proof(
     document: Mapping[str, JsonValue],

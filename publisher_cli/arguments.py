@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
         _curate,
         _attest,
         _grant,
+        _export,
     ):
         add(commands)
     return top
@@ -434,6 +435,23 @@ def _grant(commands: Any) -> None:
     _key_option(one)
     _registry_option(one)
     _site_options(one)
+
+
+def _export(commands: Any) -> None:
+    one = _command(
+        commands, "export", "formats.exporting:run", "Write what a credential says in a format of others: Croissant, OASIS, OpenSSF.",
+        "datasigil export croissant contracts.sigil.json --data contracts/ -o contracts/croissant.json",
+        "datasigil export oasis credential.json",
+        "datasigil export oms contracts.sigil.json --key ec -o contracts.oms.sig",
+        notes="croissant: MLCommons Croissant 1.1. oasis: OASIS Data Provenance Metadata 1.0. oms: OpenSSF Model Signing 1.0, signed with an\n"
+        "EC key (`key new --kind p256`). A Croissant file inside the data must be there before the data is hashed, or be left out with --ignore.",
+    )  # fmt: skip
+    one.add_argument("format", choices=("croissant", "oasis", "oms"), help="the format")
+    one.add_argument("credential", metavar="CREDENTIAL", help="a credential with its manifest beside it, or its bundle")
+    one.add_argument("--manifest", metavar="FILE", help="the manifest, if it is neither in the bundle nor beside it")
+    one.add_argument("--data", metavar="DIR", help="croissant: look into csv and jsonl files here for their columns")
+    one.add_argument("-o", "--output", metavar="FILE", help="where to write (default: NAME.FORMAT here)")
+    _key_option(one, "oms: the EC key to sign with")
 
 
 # Building blocks ----------------------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def read_credential(path: Path) -> Credential:
         MalformedError: as `parse_credential` and `parse_json`.
         DatasigilError: UNREADABLE.
     """
-    with _naming(path):
+    with naming(path):
         return parse_credential(read_bundle_or_credential(path).credential)
 
 
@@ -131,7 +131,7 @@ def read_bundle_or_credential(path: Path) -> Bundle:
             place=str(path),
             next_action="datasigil issue DIR writes one",
         ) from None
-    with _naming(path):
+    with naming(path):
         document = parse_json(data, max_bytes=BUNDLE_MAX_BYTES)
         if is_bundle(document):
             return parse_bundle(data)
@@ -139,10 +139,11 @@ def read_bundle_or_credential(path: Path) -> Bundle:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
+    """Let an error about a credential name the file that holds it, and say what to do."""
     try:
         yield
-    except MalformedError as error:
+    except (MalformedError, VerificationError) as error:
         if not error.place.startswith(str(path)):
             error.place = f"{path}: {error.place}" if error.place else str(path)
         error.next_action = error.next_action or "name a credential as `datasigil issue` wrote it, or its bundle"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
 from datasigil.datasets.entry import ChunkTree, Manifest, ManifestEntry, canonical_parts, manifest_value
@@ -182,8 +183,20 @@ def _shown(value: object) -> str:
 
 
 def oms_root(manifest: Manifest) -> str:
-    """Return the OpenSSF Model Signing root: SHA-256 over the files' SHA-256 digests in path order; informational."""
+    """Return the OpenSSF Model Signing root: SHA-256 over the files' SHA-256 digests; informational.
+
+    The order is that tool's own, by path segments, which differs from the manifest's where a name continues below `/` (`a/b`, `a.txt`).
+    """
     entries = manifest.entries
-    if isinstance(entries, EntryTable):
-        return sha256(entries.sha256).hexdigest()
-    return sha256(b"".join(bytes.fromhex(entry.sha256) for entry in entries)).hexdigest()
+    paths = entries.paths if isinstance(entries, EntryTable) else [entry.path for entry in entries]
+    if all(before <= after for before, after in pairwise(map(_by_segments, paths))):
+        if isinstance(entries, EntryTable):
+            return sha256(entries.sha256).hexdigest()
+        return sha256(b"".join(bytes.fromhex(entry.sha256) for entry in entries)).hexdigest()
+    ordered = sorted(range(len(entries)), key=lambda index: _by_segments(paths[index]))
+    return sha256(b"".join(bytes.fromhex(entries[index].sha256) for index in ordered)).hexdigest()
+
+
+def _by_segments(path: str) -> str:
+    """Return a key that sorts paths by their segments; NUL stands in no path and before every character that may."""
+    return path.replace("/", "\0")

@@ -417,6 +417,11 @@ def test_oms_root_is_the_digest_of_the_files_digests_in_order():
     assert oms_root(one) == sha256(bytes.fromhex(HEX + OTHER)).hexdigest()
 
 
+def test_oms_root_orders_by_segments_as_the_openssf_tool_does():
+    one = Manifest((ManifestEntry("a.txt", 1, HEX), ManifestEntry("a/b", 1, OTHER)), digests=("sha256",))
+    assert oms_root(one) == sha256(bytes.fromhex(OTHER + HEX)).hexdigest()
+
+
 # Claims ---------------------------------------------------------------------------------------------------------------
 
 
