@@ -179,7 +179,9 @@ class LocalSigner:
             MalformedError: KEY_TYPE, for a key that is not of an elliptic curve.
         """
         if self.public_key.kind == ED25519:
-            raise MalformedError("KEY_TYPE", "only ECDSA signatures have a DER form", expected="p256 or p384", found=ED25519)
+            raise MalformedError(
+                "KEY_TYPE", "only ECDSA signatures have a DER form", expected="p256 or p384", found=ED25519
+            )
         from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
         raw = self.sign(data)

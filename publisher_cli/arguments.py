@@ -125,8 +125,12 @@ def _key(commands: Any) -> None:
         "datasigil key did-web https://example.github.io/contracts --key me -o site/did.json",
         notes="Put the file where the result says. `issue --static-base` signs under that DID; `publish --static` writes the file as well.",
     )  # fmt: skip
-    one.add_argument("address", metavar="DOMAIN_OR_PATH", help="the domain or project path, such as example.github.io/contracts")
-    one.add_argument("-o", "--output", metavar="FILE", help="where to write (default: did.json here); keys in it stay listed")
+    one.add_argument(
+        "address", metavar="DOMAIN_OR_PATH", help="the domain or project path, such as example.github.io/contracts"
+    )
+    one.add_argument(
+        "-o", "--output", metavar="FILE", help="where to write (default: did.json here); keys in it stay listed"
+    )
     _key_option(one)
     one.add_argument("--dev", action="store_true", help="admit localhost (or DATASIGIL_DEV=1)")
 
@@ -187,7 +191,9 @@ def _publish(commands: Any) -> None:
         "--static nothing leaves the machine: upload the folder yourself. Without CREDENTIAL its status and log are signed again, as of now.",
     )  # fmt: skip
     one.add_argument("credential", metavar="CREDENTIAL", nargs="?", help="what `issue` wrote")
-    one.add_argument("--static", metavar="DIR", help="publish as files in this folder, for GitHub Pages or any other host")
+    one.add_argument(
+        "--static", metavar="DIR", help="publish as files in this folder, for GitHub Pages or any other host"
+    )
     one.add_argument(
         "--evidence", metavar="BUNDLE", action="append", default=[],
         help="with --static: carry this bundle by somebody else (an approval, a parent) in those of what it is about; may be repeated",
@@ -498,9 +504,13 @@ def _key_option(one: argparse.ArgumentParser, text: str = "the key to sign with"
 
 def _site_options(one: argparse.ArgumentParser) -> None:
     one.add_argument(
-        "--static-base", metavar="URL", help="for a static site instead of a registry: the address at which its folder is served"
+        "--static-base",
+        metavar="URL",
+        help="for a static site instead of a registry: the address at which its folder is served",
     )
-    one.add_argument("--site-key", metavar="NAME", help="the key of the site's log and lists, if it is another than yours")
+    one.add_argument(
+        "--site-key", metavar="NAME", help="the key of the site's log and lists, if it is another than yours"
+    )
 
 
 def _registry_option(

@@ -36,7 +36,6 @@ from publisher_cli.logins import Login, find_login, registry_client, require_tok
 
 if TYPE_CHECKING:
     from argparse import Namespace
-
     from collections.abc import Iterator, Sequence
 
     from datasigil.client import RegistryClient
@@ -259,9 +258,7 @@ def _bundle_of(client: RegistryClient, credential: Credential) -> Bundle:
     return bundle
 
 
-def verified(
-    bundle: Bundle, body: bytes | None, *, publisher: str, log: Log, keys: Sequence[PublicKey] = ()
-) -> Report:
+def verified(bundle: Bundle, body: bytes | None, *, publisher: str, log: Log, keys: Sequence[PublicKey] = ()) -> Report:
     """Return the report about a bundle under its log's keys as they are known here; `keys` are those of a did:web publisher.
 
     What the credential itself must show (steps 1 to 8) is required; what it was made from belongs to others, and is reported.

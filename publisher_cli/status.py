@@ -145,7 +145,9 @@ def credential_of(what: str, client: RegistryClient | None) -> Credential:
     if what.endswith(".json") or Path(what).is_file():
         bundle = read_bundle_or_credential(Path(what))
         credential = parse_credential(bundle.credential)
-        require_signed(credential.document, credential.issuer, None, bundle.issuer_keys, Instant.from_datetime(datetime.now(UTC)))
+        require_signed(
+            credential.document, credential.issuer, None, bundle.issuer_keys, Instant.from_datetime(datetime.now(UTC))
+        )
         return credential
     if client is None:
         raise DatasigilError(

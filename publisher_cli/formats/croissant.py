@@ -75,7 +75,9 @@ def document(credential: Credential, manifest: Manifest, data: Path | None) -> J
 
 
 def _party(party: dict[str, Any]) -> JsonObject:
-    return {"@type": "sc:Organization", "name": party.get("name", "unknown")} | ({"url": party["id"]} if "id" in party else {})
+    return {"@type": "sc:Organization", "name": party.get("name", "unknown")} | (
+        {"url": party["id"]} if "id" in party else {}
+    )
 
 
 def _license(expression: str) -> str:
@@ -127,12 +129,20 @@ def _columns(tree: Tree, path: str) -> dict[str, str]:
         text = line.decode("utf-8-sig").strip("\r\n")
         if name.endswith((".csv", ".tsv")):
             columns = next(csv.reader([text], delimiter="\t" if name.endswith(".tsv") else ",", strict=True), [])
-            good = len(columns) <= COLUMNS_MAX and len(set(columns)) == len(columns) and all(one.strip() for one in columns)
+            good = (
+                len(columns) <= COLUMNS_MAX
+                and len(set(columns)) == len(columns)
+                and all(one.strip() for one in columns)
+            )
             return dict.fromkeys(columns, "sc:Text") if good else {}
         first = parse_json(text.encode(), max_bytes=FIRST_LINE_MAX_BYTES, profile=GENERIC)
     except (UnicodeDecodeError, MalformedError, csv.Error):
         return {}  # not a table after all; its bytes are listed all the same
-    return {key: _kind(value) for key, value in first.items()} if isinstance(first, dict) and len(first) <= COLUMNS_MAX else {}
+    return (
+        {key: _kind(value) for key, value in first.items()}
+        if isinstance(first, dict) and len(first) <= COLUMNS_MAX
+        else {}
+    )
 
 
 def _kind(value: object) -> str:

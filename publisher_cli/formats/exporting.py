@@ -57,7 +57,9 @@ def run(given: Namespace, console: Console) -> int:
         "paths": [str(one) for one in written],
     }  # fmt: skip
     console.result(shown, "".join(f"wrote:  {one}\n" for one in written))
-    console.say(f"an export carries no credential: keep {path.name} beside it, and name it where you publish the export")
+    console.say(
+        f"an export carries no credential: keep {path.name} beside it, and name it where you publish the export"
+    )
     return 0
 
 

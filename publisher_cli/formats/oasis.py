@@ -34,7 +34,8 @@ _PURPOSES = {
     "synthetic-data-generation",
 }  # fmt: skip
 _VERSION = re.compile(
-    r"(0|[1-9][0-9]*)\Z|(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-[0-9a-zA-Z][0-9a-zA-Z.-]*)?(?:\+[0-9a-zA-Z.-]+)?\Z", re.ASCII
+    r"(0|[1-9][0-9]*)\Z|(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-[0-9a-zA-Z][0-9a-zA-Z.-]*)?(?:\+[0-9a-zA-Z.-]+)?\Z",
+    re.ASCII,
 )
 
 
@@ -115,7 +116,9 @@ def _provenance(credential: Credential, manifest: Manifest) -> JsonObject:
 
 
 def _use(subject: Mapping[str, Any]) -> JsonObject:
-    made: JsonObject = {"intended-purpose": [_purpose(one) for one in _listed(subject.get("intendedPurpose"))] or [_purpose("")]}
+    made: JsonObject = {
+        "intended-purpose": [_purpose(one) for one in _listed(subject.get("intendedPurpose"))] or [_purpose("")]
+    }
     classes = [
         {"regulation": {"code": one["regulation"]}, "evaluated": one["evaluated"]} | ({"tool": one["tool"]} if "tool" in one else {})
         for one in subject.get("classification", ())
@@ -143,7 +146,11 @@ def _purpose(code: str) -> JsonObject:
 def _namespace(credential: Credential) -> str:
     if credential.issuer.startswith("did:web:"):
         try:
-            return parse_did_web(credential.issuer, allow_loopback=True).removesuffix("did.json").removesuffix(".well-known/")
+            return (
+                parse_did_web(credential.issuer, allow_loopback=True)
+                .removesuffix("did.json")
+                .removesuffix(".well-known/")
+            )
         except MalformedError:
             pass  # the DID itself is a URI as well
     return credential.issuer

@@ -46,7 +46,9 @@ def export(credential: Credential, manifest: Manifest, target: Path, given: Name
         )  # fmt: skip
     public = _public_pem(signer)
     payload = dumps(statement(str(credential.subject["name"]), manifest)).encode()
-    signature = signer.sign_der(b"DSSEv1 %d %s %d %s" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload))
+    signature = signer.sign_der(
+        b"DSSEv1 %d %s %d %s" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload)
+    )
     bundle: JsonObject = {
         "mediaType": BUNDLE_TYPE,
         "verificationMaterial": {"publicKey": {"hint": sha256(public).hexdigest()}, "tlogEntries": []},

@@ -43,7 +43,10 @@ def did_web(given: Namespace, console: Console) -> int:
         "type": "DidWebDocument", "formatVersion": 1, "did": address.did, "path": str(path), "url": url, "keys": [one.multibase for one in keys],
         "fingerprint": fingerprint(key.multibase),
     }  # fmt: skip
-    console.result(shown, f"DID:         {address.did}\nfingerprint: {shown['fingerprint']}\nwrote:       {path}\nserve it at: {url}\n")
+    console.result(
+        shown,
+        f"DID:         {address.did}\nfingerprint: {shown['fingerprint']}\nwrote:       {path}\nserve it at: {url}\n",
+    )
     console.say("whoever can change that file can speak in your name: protect the site as you protect the key")
     return 0
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from datasigil.bundle import SUFFIX, Bundle, LogEvidence, parse_bundle, read_file, write_bundle
-from datasigil.canonical import jcs
-from datasigil.credentials.contexts import PROFILE_CONTEXTS, context_digests
+from datasigil.bundle import SUFFIX, Bundle, parse_bundle, read_file, write_bundle
+from datasigil.canonical import document_digest, jcs
 from datasigil.credentials.did import DidDocument, did_document, parse_did_document
 from datasigil.credentials.keys import PublicKey
 from datasigil.credentials.status_list import new_status_list_credential
@@ -26,7 +25,6 @@ from datasigil.limits import (
     BUNDLE_MAX_BYTES,
     CREDENTIAL_MAX_BYTES,
     MANIFEST_MAX_BYTES,
-    PARENT_DEPTH_MAX,
     STATUS_LIST_MIN_BITS,
 )
 from datasigil.signing import LocalSigner, add_proof
@@ -36,7 +34,7 @@ from publisher_cli.site.address import PURPOSES, WELL_KNOWN, SiteAddress
 from publisher_cli.site.log import SiteLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -228,7 +226,7 @@ class Site:
         path = self.folder / "evidence" / f"{digest}{SUFFIX}"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bundle(path, bundle)
-        self.evidence = (*(one for one in self.evidence if _digest(one) != digest), bundle)
+        self.evidence = (*(one for one in self.evidence if document_digest(one.credential) != digest), bundle)
 
     def _refuse_taken(self, credential: Credential) -> None:
         if len(self.listed) >= CREDENTIALS_MAX:
@@ -267,6 +265,7 @@ class Site:
 
     def update(self, now: datetime) -> dict[str, Bundle]:
         """Sign log and lists as of now and write all that follows from them; return the bundles by the name of their files."""
+        from publisher_cli.site.bundles import bundle_of
         from publisher_cli.site.pages import dataset_page, front_page
 
         now = now.replace(microsecond=0)
@@ -276,10 +275,11 @@ class Site:
         for purpose, document in lists.items():
             self._write(f"status/{purpose}.json", jcs(document))
         if self.document is not None:
-            self._write(self.address.document_path, jcs(self._document()))
+            self._write(self.address.document_path, jcs(self.did_document()))
         bundles = {}
         for one in self.listed:
-            bundle = self._bundle(self.credentials[one.digest], lists, 0, ())
+            bundle = bundle_of(self, self.credentials[one.digest], lists)
+
             path = self._manifest_path(one.name)
             body = read_file(path, MANIFEST_MAX_BYTES) if one.public_manifest and path.is_file() else None
             write_bundle(self.folder / f"{one.name}{SUFFIX}", bundle, body)
@@ -288,7 +288,9 @@ class Site:
         self._write("index.html", front_page(self, now).encode())
         self._write(".nojekyll", b"")  # or GitHub Pages leaves out every name that starts with a dot
         if bundles:
-            newest = next(reversed([one.name for one in self.listed if _is_dataset(self.credentials[one.digest])] or [*bundles]))
+            newest = next(
+                reversed([one.name for one in self.listed if _is_dataset(self.credentials[one.digest])] or [*bundles])
+            )
             self._write(f"{WELL_KNOWN}/datasigil.json", (self.folder / f"{newest}{SUFFIX}").read_bytes())
         return bundles
 
@@ -314,35 +316,18 @@ class Site:
 
     def list_signer(self) -> LocalSigner:
         """Return who signs the lists: the site's DID when its document lists the site's key, else the key as its own did:key."""
-        own = self.document is not None and self.signer.public_key in [one.key for one in self.document.methods.values()]
+        own = self.document is not None and self.signer.public_key in [
+            one.key for one in self.document.methods.values()
+        ]
         return self.signer.as_method(self.address.method(self.signer.public_key)) if own else self.signer
 
-    def _document(self) -> JsonObject:
+    def did_document(self) -> JsonObject:
+        """Return the DID document as it is written."""
         assert self.document is not None
         current = self.document.relationships.get("authentication", frozenset())
         keys = [one.key for one in self.document.methods.values()]
         return document_of(
             self.address.did, keys, current=[one.key for one in self.document.methods.values() if one.id in current]
-        )
-
-    def _bundle(self, credential: Credential, lists: Mapping[str, JsonObject], depth: int, above: tuple[str, ...]) -> Bundle:
-        index = self.index_of(credential.digest)
-        assert index is not None
-        path = (*above, credential.digest)
-        parents = [
-            self._bundle(one, lists, depth + 1, path)
-            for one in self.credentials.values()
-            if depth < PARENT_DEPTH_MAX and one.digest not in path and _belongs(credential, one.document, one.digest)
-        ]
-        parents += [one for one in self.evidence if depth < PARENT_DEPTH_MAX and _belongs(credential, one.credential, _digest(one))]
-        return Bundle(
-            credential=dict(credential.document),
-            log=LogEvidence(self.log.proof(index), tuple(str(key) for key in self.log.keys), self.address.log_url),
-            status_lists=tuple(lists.values()),
-            parents=tuple(parents),
-            issuer_keys=(self._document(),) if self.document is not None else (),
-            contexts={url: context_digests()[url] for url in PROFILE_CONTEXTS},
-            schemas={str(credential.document["credentialSchema"]["id"]): str(credential.document["credentialSchema"]["digestSRI"])},
         )
 
 
@@ -351,27 +336,6 @@ def document_of(did: str, keys: list[PublicKey], *, current: list[PublicKey]) ->
     document = did_document(did, {key.multibase: key for key in keys})
     document["authentication"] = [f"{did}#{key.multibase}" for key in keys if key in current]
     return document
-
-
-def _belongs(credential: Credential, other: Mapping[str, Any], digest: str) -> bool:
-    """Whether another credential's bundle belongs below this one: it is about it, or is something that it was made from."""
-    subject = other.get("credentialSubject")
-    subject = subject if isinstance(subject, dict) else {}
-    target = subject.get("target")
-    if isinstance(target, dict) and target.get("credentialDigest") == credential.digest:
-        return True
-    made = subject.get("generated")
-    manifest = credential.subject.get("manifest")
-    if isinstance(made, dict) and isinstance(manifest, dict) and made.get("root") == manifest.get("root"):
-        return True
-    named = [*credential.subject.get("derivedFrom", ()), *credential.subject.get("used", ())]
-    return any(isinstance(one, dict) and one.get("credentialDigest") == digest for one in named)
-
-
-def _digest(bundle: Bundle) -> str:
-    from datasigil.canonical import document_digest
-
-    return document_digest(bundle.credential)
 
 
 def _is_dataset(credential: Credential) -> bool:

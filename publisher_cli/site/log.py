@@ -120,7 +120,9 @@ class SiteLog:
         note = add_signatures(note, [cosign_checkpoint(note, self.keys[1], signer.sign, now)])
         self.folder.mkdir(parents=True, exist_ok=True)
         write_durably(self.folder / CHECKPOINT, note)
-        self._mark(head)  # after the checkpoint: a crash in between leaves a mark that is older, which contradicts nothing
+        self._mark(
+            head
+        )  # after the checkpoint: a crash in between leaves a mark that is older, which contradicts nothing
         self.note = note
         return note
 
@@ -149,7 +151,13 @@ class SiteLog:
     def _mark(self, head: Checkpoint) -> None:
         path = self._mark_path()
         places.make_folder(path.parent)
-        mark = {"type": "SiteMark", "formatVersion": 1, "origin": head.origin, "size": head.size, "root": head.root.hex()}
+        mark = {
+            "type": "SiteMark",
+            "formatVersion": 1,
+            "origin": head.origin,
+            "size": head.size,
+            "root": head.root.hex(),
+        }
         write_durably(path, jcs(mark), mode=0o600)
 
     def _hold_against_mark(self) -> None:

@@ -40,7 +40,11 @@ _TYPES = {
     "ModelTrainingCredential": "Trained model",
 }
 _PEOPLE = {"present": "yes", "absent": "none, the publisher says"}
-_WORDS = {"declared": "stated by the publisher", "computed": "computed from the files", "attested": "attested by a third party"}
+_WORDS = {
+    "declared": "stated by the publisher",
+    "computed": "computed from the files",
+    "attested": "attested by a third party",
+}
 
 
 def front_page(site: Site, now: datetime) -> str:
@@ -52,15 +56,21 @@ def front_page(site: Site, now: datetime) -> str:
         rows.append((link, f"{_text(_TYPES.get(credential.type, credential.type))}, {site.status_of(credential)}"))
     body = [
         f"<h1>Datasets of {_text(_host(site))}</h1>",
-        "<p>Each statement below is signed by its publisher, so that a copy of the data can be compared with what was published, "
-        "and so that anybody can see whether it was withdrawn.</p>",
+        (
+            "<p>Each statement below is signed by its publisher, so that a copy of the data can be compared with what was published, "
+            "and so that anybody can see whether it was withdrawn.</p>"
+        ),
         _table(rows, header=("What", "Kind, state")) if rows else "<p>Nothing has been published here yet.</p>",
-        f"<p>Status and log were last signed on {_day(now)}. They are signed again at regular times; a check refuses what is older than a "
-        "day online, or a week offline.</p>",
+        (
+            f"<p>Status and log were last signed on {_day(now)}. They are signed again at regular times; a check refuses what is older than a "
+            "day online, or a week offline.</p>"
+        ),
         _own_word(),
-        f'<p>For machines: <a href="{escape(site.address.document_path)}">DID document</a>, '
-        '<a href="log/checkpoint">log checkpoint</a>, <a href="status/revocation.json">revocation list</a>, '
-        '<a href="status/suspension.json">suspension list</a>.</p>',
+        (
+            f'<p>For machines: <a href="{escape(site.address.document_path)}">DID document</a>, '
+            '<a href="log/checkpoint">log checkpoint</a>, <a href="status/revocation.json">revocation list</a>, '
+            '<a href="status/suspension.json">suspension list</a>.</p>'
+        ),
     ]
     return _page(f"Datasets of {_host(site)}", body)
 
@@ -85,9 +95,11 @@ def dataset_page(site: Site, listed: Listed, now: datetime) -> str:
         _own_word(),
         "<h2>Check your copy</h2>",
         "<p>In a terminal, with <code>pip install datasigil</code>:</p>",
-        f"<pre>datasigil-verify fetch {_text(url)}.sigil.json\n"
-        f"datasigil-verify trust add {_text(listed.name)}.sigil.json\n"
-        f"datasigil-verify check {_text(listed.name)}.sigil.json --data FOLDER</pre>",
+        (
+            f"<pre>datasigil-verify fetch {_text(url)}.sigil.json\n"
+            f"datasigil-verify trust add {_text(listed.name)}.sigil.json\n"
+            f"datasigil-verify check {_text(listed.name)}.sigil.json --data FOLDER</pre>"
+        ),
         "<p>The second command shows the fingerprint above and asks you first: compare it over another channel, such as the telephone.</p>",
         _downloads(listed),
     ]
@@ -209,5 +221,7 @@ def _page(title: str, body: list[str]) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">\n'
         f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{_text(title)}</title><style>{_STYLE}</style></head>\n<body>\n" + "\n".join(body) + "\n</body></html>\n"
+        f"<title>{_text(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
+        + "\n".join(body)
+        + "\n</body></html>\n"
     )

@@ -77,7 +77,13 @@ def change(given: Namespace, console: Console) -> int:
                 "REVOKED", "a revocation cannot be taken back", place=credential.id, expected="a credential that is not revoked", found=state,
                 next_action="issue the dataset again",
             )  # fmt: skip
-        shown: dict[str, Any] = {"type": "StatusChanged", "formatVersion": 1, "id": credential.id, "status": wanted, "changed": state != wanted}
+        shown: dict[str, Any] = {
+            "type": "StatusChanged",
+            "formatVersion": 1,
+            "id": credential.id,
+            "status": wanted,
+            "changed": state != wanted,
+        }
         if shown["changed"]:
             request = new_status_change_request(
                 credential_id=credential.id, credential_digest=credential.digest, purpose=purpose, value=value, reason=given.reason,
@@ -94,7 +100,9 @@ def change(given: Namespace, console: Console) -> int:
 def _opened(folder: Path, given: Namespace, credential: Credential | None) -> Iterator[Site]:
     """Open the site in a folder under its lock, with the key that signs its log and lists."""
     with records.locked(places.make_folder(places.state_folder() / "sites") / ".lock"):
-        base = given.static_base or Site.base_of(folder) or (_base_named_by(credential) if credential is not None else "")
+        base = (
+            given.static_base or Site.base_of(folder) or (_base_named_by(credential) if credential is not None else "")
+        )
         if not base:
             raise DatasigilError(
                 "USAGE", "this folder is no site yet", place=str(folder), expected="a credential issued with --static-base",
@@ -165,7 +173,10 @@ def _bundle_file(path: Path) -> Bundle:
         return parse_bundle(read_file(path, BUNDLE_MAX_BYTES))
     except OSError as error:
         raise DatasigilError(
-            "UNREADABLE", f"the evidence cannot be read: {error.strerror}", place=str(path), expected="a bundle (NAME.sigil.json)"
+            "UNREADABLE",
+            f"the evidence cannot be read: {error.strerror}",
+            place=str(path),
+            expected="a bundle (NAME.sigil.json)",
         ) from None
     except MalformedError as error:
         error.place = f"{path}: {error.place}" if error.place else str(path)
@@ -189,7 +200,7 @@ def _named(site: Site, what: str) -> Credential:
 def _issuer_signer(site: Site, credential: Credential, given: Namespace) -> LocalSigner:
     """Return the key that may change a credential's status: one of the issuer's own, never the site key alone."""
     signer = load_signer(given.key)
-    listed = site.document.methods.values() if site.document is not None else ()
+    listed = tuple(site.document.methods.values()) if site.document is not None else ()
     if signer.public_key not in [one.key for one in listed]:
         raise DatasigilError(
             "NOT_YOURS", "only its issuer changes a credential's status", expected=credential.issuer, found=signer.controller,
@@ -203,7 +214,9 @@ def _refreshed(site: Site, now: datetime, console: Console) -> int:
         "type": "SiteRefreshed", "formatVersion": 1, "path": str(site.folder), "base": site.address.base, "treeSize": site.log.tree.size,
         "credentials": len(site.listed), "signedAt": str(Instant.from_datetime(now.replace(microsecond=0))),
     }  # fmt: skip
-    console.result(shown, f"site:   {site.address.base}\nlog:    {site.log.tree.size} entries, signed now\nlists:  signed now\n")
+    console.result(
+        shown, f"site:   {site.address.base}\nlog:    {site.log.tree.size} entries, signed now\nlists:  signed now\n"
+    )
     console.say(f"upload {site.folder}; run this again within a day, or let a schedule do it (docs/static-site.md)")
     return 0
 
@@ -223,7 +236,11 @@ def _published(
         "path": str(site.folder), "page": f"{site.address.base}/{name}.html", "logIndex": index, "logOrigin": site.address.origin,
         "bundles": [str(site.folder / f"{name}.sigil.json"), *(str(one) for one in written)], "checkedAs": report.decision,
     }  # fmt: skip
-    lines = [f"id:      {credential.id}", f"log:     entry {index} of {site.address.origin}", f"page:    {site.address.base}/{name}.html"]
+    lines = [
+        f"id:      {credential.id}",
+        f"log:     entry {index} of {site.address.origin}",
+        f"page:    {site.address.base}/{name}.html",
+    ]
     console.result(shown, "\n".join([*lines, *(f"wrote:   {one}" for one in shown["bundles"])]) + "\n")
     console.say(f"nothing has left this machine: upload {site.folder} so that {site.address.base} serves it")
     return 0

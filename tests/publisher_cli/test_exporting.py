@@ -126,7 +126,11 @@ def test_the_oasis_schema_accepts_an_export(run, publisher, data, oasis_schema, 
     path = Path("leases.dataset.toml")
     head, table, rest = path.read_text().replace('version = "1.0.0"', f'version = "{version}"').partition("\n[")
     lines = [line for line in more.splitlines() if "[" not in line.split("=")[0]]
-    top = [line for line in lines if more.index(line) < (more.find("\n[") if "\n[" in more and not more.startswith("[") else len(more))]
+    top = [
+        line
+        for line in lines
+        if more.index(line) < (more.find("\n[") if "\n[" in more and not more.startswith("[") else len(more))
+    ]
     if more.startswith("["):
         top = []
     if any(line.startswith("description") for line in top):

@@ -92,7 +92,10 @@ def test_a_copy_checks_against_a_plain_web_server(publish, verify, data, site):
 
 def test_the_bare_address_of_a_project_path_is_enough_to_fetch(publish, verify):
     _, base, _ = publish()
-    assert verify("fetch", base.replace("/contracts", "/contracts/.well-known/datasigil.json"), "-o", "x.sigil.json")[0] == 0
+    assert (
+        verify("fetch", base.replace("/contracts", "/contracts/.well-known/datasigil.json"), "-o", "x.sigil.json")[0]
+        == 0
+    )
 
 
 def test_the_datas_own_folder_holds_the_bundle(publish, verify, data):
@@ -105,7 +108,9 @@ def test_the_datas_own_folder_holds_the_bundle(publish, verify, data):
 def test_a_withdrawal_reaches_whoever_asks(publish, verify, run, data, command, expected):
     folder, base, shown = publish()
     bundle = _trusted(verify, base)
-    answer = run.json(command, shown["id"], "--static", folder, "--reason", "consent", "--key", "me", "--site-key", "site")
+    answer = run.json(
+        command, shown["id"], "--static", folder, "--reason", "consent", "--key", "me", "--site-key", "site"
+    )
     assert answer["changed"] is True
     code, said = verify("check", bundle, "--data", data, "--dev")
     assert code == 1
@@ -129,7 +134,9 @@ def test_a_suspension_is_lifted_and_a_revocation_is_not(publish, verify, run, da
 
 def test_the_site_key_alone_revokes_nothing(publish, run):
     folder, _, shown = publish()
-    run.refused("revoke", shown["id"], "--static", folder, "--reason", "x", "--key", "site", code="NOT_YOURS", exit_code=2)
+    run.refused(
+        "revoke", shown["id"], "--static", folder, "--reason", "x", "--key", "site", code="NOT_YOURS", exit_code=2
+    )
 
 
 def test_a_refresh_needs_the_site_key_alone_and_renews_the_evidence(publish, run, verify, data, monkeypatch):
@@ -153,7 +160,7 @@ def test_a_refresh_needs_the_site_key_alone_and_renews_the_evidence(publish, run
 
 
 def test_publishing_again_logs_nothing_twice(publish, run, served):
-    folder, _, first = publish()
+    folder, _, _first = publish()
     again = run.json("publish", "c.json", "--static", folder, "--key", "me", "--site-key", "site")
     assert (again["logIndex"], json.loads((folder / "site.json").read_text())["credentials"].__len__()) == (0, 1)
 
@@ -174,7 +181,9 @@ def test_a_second_version_gets_its_own_entry_and_files(publish, run, verify, dat
 
 def test_file_names_stay_private_unless_said_otherwise(publish, served):
     folder, _, _ = publish()
-    assert "train.jsonl" not in "".join(path.read_text("utf-8", "replace") for path in folder.rglob("*") if path.is_file())
+    assert "train.jsonl" not in "".join(
+        path.read_text("utf-8", "replace") for path in folder.rglob("*") if path.is_file()
+    )
 
 
 def test_the_manifest_is_public_on_request(publish, served):
@@ -236,14 +245,23 @@ def test_a_damaged_site_is_not_signed(publish, run, harm, code):
     [
         (("publish", "c.json", "--static", "{site}", "--key", "me"), "SITE_DIFFERS"),  # made with another site key
         (("publish", "--static", "{site}", "--key", "me"), "SITE_DIFFERS"),
-        (("publish", "--static", "{site}", "--key", "site", "--static-base", "https://other.example/x"), "SITE_DIFFERS"),
+        (
+            ("publish", "--static", "{site}", "--key", "site", "--static-base", "https://other.example/x"),
+            "SITE_DIFFERS",
+        ),
         (("publish", "--static", "elsewhere", "--key", "site"), "USAGE"),
         (("publish", "c.json", "--static", "elsewhere", "--key", "me"), "OTHER_LOG"),
         (("publish",), "USAGE"),
         (("publish", "c.json", "--evidence", "c.json"), "USAGE"),
-        (("publish", "c.json", "--static", "{site}", "--site-key", "site", "--key", "me", "--evidence", "c.json"), "SCHEMA"),
+        (
+            ("publish", "c.json", "--static", "{site}", "--site-key", "site", "--key", "me", "--evidence", "c.json"),
+            "SCHEMA",
+        ),
         (("publish", "c.json", "--static", "{site}", "--site-key", "nobody", "--key", "me"), "KEY_FILE"),
-        (("revoke", "urn:x:1", "--static", "{site}", "--reason", "x", "--key", "me", "--site-key", "site"), "NOT_FOUND"),
+        (
+            ("revoke", "urn:x:1", "--static", "{site}", "--reason", "x", "--key", "me", "--site-key", "site"),
+            "NOT_FOUND",
+        ),
         (("publish", "leases.dataset.toml", "--static", "{site}", "--key", "me", "--site-key", "site"), "PARSE"),
     ],
 )
@@ -271,7 +289,9 @@ def test_a_tampered_credential_is_refused(publish, run):
     document = json.loads(Path("c.json").read_text())
     document["credentialSubject"]["name"] = "Better leases"
     Path("c.json").write_text(json.dumps(document))
-    run.refused("publish", "c.json", "--static", folder, "--key", "me", "--site-key", "site", code="SIGNATURE", exit_code=1)
+    run.refused(
+        "publish", "c.json", "--static", folder, "--key", "me", "--site-key", "site", code="SIGNATURE", exit_code=1
+    )
 
 
 def test_pages_escape_what_credentials_say_and_load_nothing(run, keys, data, served):
@@ -290,8 +310,8 @@ def test_pages_escape_what_credentials_say_and_load_nothing(run, keys, data, ser
 def test_what_nobody_said_reads_not_stated(publish):
     folder, _, _ = publish()
     text = (folder / "small-leases-1.0.0.html").read_text()
-    assert "<th scope=\"row\">Publisher</th><td>not stated</td>" in text
-    assert "<th scope=\"row\">About living people</th><td>not stated</td>" in text
+    assert '<th scope="row">Publisher</th><td>not stated</td>' in text
+    assert '<th scope="row">About living people</th><td>not stated</td>' in text
     assert "unknown" not in text
 
 
@@ -351,7 +371,9 @@ def test_an_approval_on_another_site_travels_in_the_datasets_bundle(publish, run
     bundle = _trusted(verify, base)
     assert verify("trust", "add", approval, "--yes", "--dev", "--role", "steward")[0] == 0
     policy = Path(_config() / "datasigil.toml")
-    policy.write_text(policy.read_text() + '\n[requirements]\nuse = "fine-tuning"\napprovals = "publisher AND steward"\n')
+    policy.write_text(
+        policy.read_text() + '\n[requirements]\nuse = "fine-tuning"\napprovals = "publisher AND steward"\n'
+    )
     code, said = verify("check", bundle, "--data", data, "--dev")
     assert code == 0, said
     run("revoke", approval, "--static", other, "--reason", "no longer", "--key", "steward")
@@ -376,7 +398,9 @@ def test_the_example_workflow_does_what_it_says(publish, run, repository, tmp_pa
         "SITE_KEY": (_config() / "keys/site.pem").read_text(), "SITE_PASSPHRASE": "correct horse battery staple",
         "DATASIGIL_PASSPHRASE_FILE": str(temporary / "passphrase"),
     }  # fmt: skip
-    ran = subprocess.run(["bash", "-e", "-c", step["run"]], cwd=work, env=environment, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        ["bash", "-e", "-c", step["run"]], cwd=work, env=environment, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert (work / "site/log/checkpoint").read_bytes() != b""
     assert [one.name for one in temporary.iterdir() if one.suffix == ".pem" or one.name == "passphrase"] == []
