@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
         _attest,
         _grant,
         _export,
+        _files,
     ):
         add(commands)
     return top
@@ -90,6 +91,7 @@ def _init(commands: Any) -> None:
         help="read this as well: Croissant, SPDX, a dataset card (.md), csv, tsv or xlsx; may be repeated",
     )  # fmt: skip
     one.add_argument("--yes", action="store_true", help="ask nothing")
+    _profile_option(one)
     one.add_argument("--force", action="store_true", help="write an existing description anew; the dataset's id stays")
     one.add_argument("-o", "--output", metavar="FILE", help="where to write (default: DIR.dataset.toml)")
     for flag, text in (
@@ -165,6 +167,12 @@ def _issue(commands: Any) -> None:
     one.add_argument("folder", metavar="DIR", help="the folder that holds the dataset")
     one.add_argument("--description", metavar="FILE", help="what `init` wrote (default: DIR.dataset.toml)")
     one.add_argument("-o", "--output", metavar="FILE", help="where to write (default: DIR.credential.json here)")
+    one.add_argument(
+        "--sheet",
+        metavar="FILE",
+        help="the csv, tsv or xlsx with a row per file, signed by its digest (default: metadata.csv and the like in DIR)",
+    )
+    _profile_option(one)
     _valid_option(one)
     one.add_argument(
         "--predecessor",
@@ -306,6 +314,7 @@ def _observe(commands: Any) -> None:
     one.add_argument("--publisher", metavar="TEXT", help="who published it, as far as you know")
     one.add_argument("--license", metavar="SPDX", help="its licence in your judgement (default: what the folder says)")
     one.add_argument("-o", "--output", metavar="FILE", help="where to write (default: DIR.observation.json here)")
+    _profile_option(one)
     _valid_option(one)
     _key_option(one)
     _registry_option(one, "the registry it is for, if you are logged in to several")
@@ -460,6 +469,18 @@ def _export(commands: Any) -> None:
     _key_option(one, "oms: the EC key to sign with")
 
 
+def _files(commands: Any) -> None:
+    one = _command(
+        commands, "files", "sources.rows:run", "List the files whose row in the dataset's sheet meets conditions.",
+        "datasigil files contracts/ --where 'jurisdiction=England and Wales' --where 'date>=2021-01-01'",
+        "datasigil files credential.files.jsonl --where license=CC-BY-4.0",
+        notes="Conditions: = != >= <= and ~ (contains). A file whose row leaves the column empty meets none of them. Exit code: 1 for no file.",
+    )  # fmt: skip
+    one.add_argument("data", metavar="DIR|FILE", help="the dataset's folder, or the rows that `issue` wrote")
+    one.add_argument("--sheet", metavar="FILE", help="the sheet (default: metadata.csv and the like in DIR)")
+    one.add_argument("--where", metavar="CONDITION", action="append", default=[], help="COLUMN=VALUE; all must hold")
+
+
 # Building blocks ----------------------------------------------------------------------------------------------------
 
 
@@ -500,6 +521,10 @@ def _valid_option(one: argparse.ArgumentParser) -> None:
 
 def _key_option(one: argparse.ArgumentParser, text: str = "the key to sign with") -> None:
     one.add_argument("--key", metavar="NAME|FILE.pem", help=f"{text} (default: the only one you have)")
+
+
+def _profile_option(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--no-profile", action="store_true", help="do not look into the files' content")
 
 
 def _site_options(one: argparse.ArgumentParser) -> None:

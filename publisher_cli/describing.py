@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from datasigil.report.terminal import Console
+    from publisher_cli.profiling.profile import Profile
 
 UNKNOWN = "unknown"
 QUESTIONS_MAX = 8
@@ -63,13 +64,40 @@ def run(given: Namespace, console: Console) -> int:
     with open_tree(folder) as tree:
         files = list_tree(tree, (EVIDENCE_FOLDER,)).files
     findings = gather(folder, files, [Path(one) for one in given.sources])
+    profile = None if given.no_profile else profile_files(folder, files, console)
+    if profile is not None:
+        _heed_profile(profile, findings)
     _heed_flags(given, findings)
     asked = 0 if given.yes else _ask(findings, console)
     members = _members(folder, identity, findings)
     text = description_text(members, findings.origins)
     _check(text, target)
     write_durably(target, text.encode("utf-8"))
-    return _shown(target, members, findings, asked, console)
+    return _shown(target, members, findings, asked, profile, console)
+
+
+def profile_files(folder: Path, files: list[str] | tuple[str, ...], console: Console) -> Profile:
+    """Return what a computer can say of the files' content, with progress."""
+    from publisher_cli.profiling.profile import profile_folder
+
+    meter = console.meter("looking into")
+    try:
+        return profile_folder(folder, files, meter)
+    finally:
+        if meter is not None:
+            meter.close()
+
+
+def _heed_profile(profile: Profile, findings: Findings) -> None:
+    """Languages and dates that were computed fill in what no source said; where they differ from what one said, say so."""
+    languages = profile.found_languages()
+    said = findings.members.get("inLanguage")
+    if said and languages and not set(languages) <= {one.split("-")[0] for one in said}:
+        findings.note(f"the sources name {', '.join(said)}; the text looks like {', '.join(languages)}")
+    findings.found("inLanguage", languages, "the text itself (computed)")
+    if profile.first_date:
+        period = {"start": profile.first_date, "end": profile.last_date}
+        findings.found("temporal", period, "the dates in the records (computed)")
 
 
 def gather(folder: Path, files: list[str] | tuple[str, ...], named: list[Path]) -> Findings:
@@ -257,7 +285,9 @@ def _check(text: str, target: Path) -> None:
         ) from None  # fmt: skip
 
 
-def _shown(target: Path, members: dict[str, Any], findings: Findings, asked: int, console: Console) -> int:
+def _shown(
+    target: Path, members: dict[str, Any], findings: Findings, asked: int, profile: Profile | None, console: Console
+) -> int:
     unknown = [name for name in ("license", "publisher", "issued") if UNKNOWN in str(members[name])]
     for said in findings.notes:
         console.say(f"note: {said}")
@@ -268,11 +298,35 @@ def _shown(target: Path, members: dict[str, Any], findings: Findings, asked: int
         "license": members["license"]["expression"], "read": findings.read, "questions": asked, "unknown": unknown, "notes": findings.notes,
     }  # fmt: skip
     read = f"read:    {', '.join(findings.read)}\n" if findings.read else ""
+    measured = ""
+    if profile is not None:
+        from publisher_cli.profiling.profile import summary
+
+        shown["profile"] = summary(profile)
+        measured = _profile_text(profile)
     from datasigil.report.terminal import escape
 
-    text = f"name:    {escape(str(members['name']))}\nlicence: {escape(shown['license'])}\n{escape(read.rstrip())}\nwrote:   {escape(str(target))}\n"
+    text = f"name:    {escape(str(members['name']))}\nlicence: {escape(shown['license'])}\n{escape(read.rstrip())}\n{measured}wrote:   {escape(str(target))}\n"
     console.result(shown, text.replace("\n\n", "\n"))
     return 0
+
+
+def _profile_text(profile: Profile) -> str:
+    """Return the computed figures in words, for people."""
+    values = {one["metric"]: one["value"] for one in profile.measurements()}
+    formats = ", ".join(f"{count} {name}" for name, count in profile.formats.most_common(6))
+    lines = [f"files:   {formats}"]
+    if profile.tables:
+        lines.append(
+            f"records: {profile.records}, {profile.malformed} unreadable, {values['duplicate-records']} seen before; "
+            f"completeness {values['completeness']}, uniqueness {values['uniqueness']}, validity {values['validity']}"
+        )
+    personal = [f"{count} like {kind}" for kind, count in profile.personal.most_common()]
+    if profile.searched:
+        lines.append(
+            f"people:  {', '.join(personal) or 'nothing with the form of an address or number'} (names have no form: this proves nothing)"
+        )
+    return "".join(f"{line}\n" for line in lines)
 
 
 # The questions ------------------------------------------------------------------------------------------------------

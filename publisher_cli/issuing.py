@@ -28,11 +28,15 @@ from publisher_cli.description import beside, read_description
 from publisher_cli.hash_cache import HashCache
 from publisher_cli.places import hash_cache_folder
 from publisher_cli.publishing import read_credential
+from publisher_cli.sources import sheet
+from publisher_cli.sources.rows import SUFFIX as ROWS_SUFFIX
+from publisher_cli.sources.rows import canonical_rows, coverage, read_rows, related_resource
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from datasigil.report.terminal import Console
+    from publisher_cli.sources.rows import Rows
 
 LICENSE_MAX_BYTES = 4 * MIB
 # Figures that stand in for those of a manifest while a description is looked at before the hashing.
@@ -69,6 +73,7 @@ def issue(given: Namespace, console: Console) -> int:
     before = _Predecessor(Path(given.predecessor), console) if given.predecessor else None
     made = _lineage(Path(given.lineage)) if given.lineage else None
     signer, login = envelope.signing_place(given)
+    table = Path(given.sheet) if given.sheet else sheet.sheet_beside(folder)
 
     def unsigned(claim: ManifestClaim, extra: dict[str, Any], index: int) -> JsonObject:
         subject = {"type": "Dataset", "role": "publisher", "profile": "minimal", "issued": "unknown", **stated, **extra}
@@ -85,7 +90,13 @@ def issue(given: Namespace, console: Console) -> int:
         extra["predecessor"] = before.reference(built, str(stated.get("id")), console)
     if made is not None:
         extra["derivedFrom"] = _parents(made, built, Path(given.lineage))
+    rows = _rows(table, folder, built, console, named=bool(given.sheet)) if table is not None else None
+    measured = [*measurements(folder, built, given, console), *(coverage(rows) if rows is not None else ())]
+    if measured:
+        extra["qualityMeasurement"] = [*stated.get("qualityMeasurement", ()), *measured]
     document = unsigned(ManifestClaim.of(built), extra, envelope.draw_index(login))
+    if rows is not None:
+        _write_rows(canonical_rows(rows, built), document, output)
     credential = envelope.sign(document, signer, datetime.now(UTC))
     return write_issued(credential, built, folder, output, given, console)
 
@@ -114,6 +125,45 @@ def _parents(made: Credential, built: Manifest, path: Path) -> list[dict[str, st
             found=f"root {built.root.hex()}", next_action="leave the curated folder as it was made (and use the recipe's digests: --digest), or curate again",
         )  # fmt: skip
     return [{name: one[name] for name in ("credential", "credentialDigest", "root")} for one in made.subject["used"]]
+
+
+def measurements(folder: Path, built: Manifest, given: Namespace, console: Console) -> list[dict[str, str]]:
+    """Return what a computer says of the content of the files that a manifest lists, unless that was not wanted.
+
+    Raises:
+        DatasigilError: as `profile_folder`.
+    """
+    if given.no_profile:
+        return []
+    from publisher_cli.describing import profile_files
+
+    return profile_files(folder, [entry.path for entry in built.entries], console).measurements()
+
+
+def _rows(table: Path, folder: Path, built: Manifest, console: Console, *, named: bool) -> Rows | None:
+    """Return the sheet's rows, held against the files both ways; a sheet that merely lies there may be of another kind."""
+    try:
+        rows = read_rows(table, folder, [entry.path for entry in built.entries])
+    except DatasigilError as error:
+        if named:
+            raise
+        console.say(f"{table.name} is not signed as a sheet of the files: {error.message}")
+        return None
+    for paths, words in (
+        (rows.dangling, "names files that are not there"),
+        (rows.unnamed, "does not name these files"),
+    ):
+        if paths:
+            more = f" and {len(paths) - sheet.SHOWN_MAX} more" if len(paths) > sheet.SHOWN_MAX else ""
+            console.say(f"{rows.source} {words}: {', '.join(paths[: sheet.SHOWN_MAX])}{more}")
+    return rows
+
+
+def _write_rows(data: bytes, document: JsonObject, output: Path) -> None:
+    """Name the rows in the credential by their digest, and write them beside where it will lie."""
+    document["relatedResource"] = [related_resource(data)]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(output.with_name(output.name.removesuffix(".json") + ROWS_SUFFIX), data)
 
 
 class _Predecessor:
@@ -232,10 +282,26 @@ def _stated(path: Path, folder: Path) -> dict[str, Any]:
             next_action="correct the description",
         )
     licence.setdefault("assurance", "declared")
+    _refuse_computed(stated, path)
     text = licence.get("textPath")
     if isinstance(text, str):
         licence["textDigest"] = _license_digest(folder, text, path)
     return stated
+
+
+def _refuse_computed(stated: dict[str, Any], path: Path) -> None:
+    """`computed` is what this program computed; a person declares, and a third party attests in a credential of its own.
+
+    Raises:
+        DatasigilError: DESCRIPTION_FILE.
+    """
+    members = stated.get("qualityMeasurement")
+    for number, one in enumerate(members if isinstance(members, list) else ()):
+        if isinstance(one, dict) and one.get("assurance") == "computed":
+            raise DatasigilError(
+                "DESCRIPTION_FILE", "only what datasigil computes is computed", place=f"{path}: qualityMeasurement[{number}]", expected="declared",
+                found="computed", next_action='write assurance = "declared", or take the entry out: `issue` measures the content itself',
+            )  # fmt: skip
 
 
 def _license_digest(folder: Path, name: str, description: Path) -> str:

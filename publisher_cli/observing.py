@@ -23,12 +23,21 @@ from datasigil.encoding import Instant, JsonObject
 from datasigil.errors import DatasigilError, MalformedError
 from publisher_cli import envelope
 from publisher_cli.describing import gather
-from publisher_cli.issuing import LICENSE_MAX_BYTES, STAND_IN, dataset_folder, hash_folder, refuse_inside, write_issued
+from publisher_cli.issuing import (
+    LICENSE_MAX_BYTES,
+    STAND_IN,
+    dataset_folder,
+    hash_folder,
+    measurements,
+    refuse_inside,
+    write_issued,
+)
 from publisher_cli.sources import license_text
 from publisher_cli.sources.finding import Findings, one_line
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
 
     from datasigil.report.terminal import Console
 
@@ -52,16 +61,23 @@ def run(given: Namespace, console: Console) -> int:
         console.say(f"note: {said}")
     stated = _subject(given, folder, findings, seen)
 
-    def document(claim: ManifestClaim, oms: str, index: int) -> JsonObject:
-        subject = {**stated, "manifest": claim.to_subject() | ({"omsRoot": oms} if oms else {})}
+    def document(claim: ManifestClaim, oms: str, index: int, measured: Sequence[dict[str, str]] = ()) -> JsonObject:
+        subject = {
+            **stated,
+            **({"qualityMeasurement": list(measured)} if measured else {}),
+            "manifest": claim.to_subject() | ({"omsRoot": oms} if oms else {}),
+        }
         return envelope.unsigned(
             "DatasetCredential", subject, issuer=signer.controller, login=login, now=datetime.now(UTC), days=given.valid_days, index=index
         )  # fmt: skip
 
     _check(document(STAND_IN, "", 0))
     built = hash_folder(folder, given, console, ignored=ignored)
+    measured = measurements(folder, built, given, console)
     credential = envelope.sign(
-        document(ManifestClaim.of(built), oms_root(built), envelope.draw_index(login)), signer, datetime.now(UTC)
+        document(ManifestClaim.of(built), oms_root(built), envelope.draw_index(login), measured),
+        signer,
+        datetime.now(UTC),
     )
     return write_issued(credential, built, folder, output, given, console)
 

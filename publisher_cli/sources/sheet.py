@@ -42,6 +42,22 @@ def read_sheet(path: Path, folder: Path, files: Iterable[str], findings: Finding
     Raises:
         DatasigilError: SOURCE_FILE.
     """
+    table = read_table(path)
+    if table is None:
+        findings.note(f"{path.name} has no column that names files ({', '.join(FILE_COLUMNS[:4])}); it was not read")
+        return
+    header, column, rows = table
+    findings.read.append(path.name)
+    _reconcile(path, {row[column].strip() for row in rows if len(row) > column}, set(files), folder, findings)
+    _columns(path, header, rows, findings)
+
+
+def read_table(path: Path) -> tuple[list[str], int, list[list[str]]] | None:
+    """Return a sheet's header in lower case, which of its columns names files, and its rows; None when no column does.
+
+    Raises:
+        DatasigilError: SOURCE_FILE.
+    """
     rows = _excel_rows(path) if path.suffix.lower() == ".xlsx" else _text_rows(path)
     if not rows:
         raise source_error(path, "the sheet is empty", expected="a header row and one row per file")
@@ -52,26 +68,21 @@ def read_sheet(path: Path, folder: Path, files: Iterable[str], findings: Finding
             path, f"the column {doubled[:60]!r} stands twice in the header", expected="every column once"
         )
     column = next((header.index(name) for name in FILE_COLUMNS if name in header), None)
-    if column is None:
-        findings.note(f"{path.name} has no column that names files ({', '.join(FILE_COLUMNS[:4])}); it was not read")
-        return
-    findings.read.append(path.name)
-    _reconcile(path, {row[column].strip() for row in rows[1:] if len(row) > column}, set(files), folder, findings)
-    _columns(path, header, rows[1:], findings)
+    return None if column is None else (header, column, rows[1:])
 
 
 def _reconcile(path: Path, named: set[str], files: set[str], folder: Path, findings: Findings) -> None:
     named.discard("")
     own = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
     missing = sorted(named - files)
-    unnamed = sorted(one for one in files - named - {own} if not _is_about(one))
+    unnamed = sorted(one for one in files - named - {own} if not is_about(one))
     for paths, words in ((missing, "names files that are not there"), (unnamed, "does not name these files")):
         if paths:
             more = f" and {len(paths) - SHOWN_MAX} more" if len(paths) > SHOWN_MAX else ""
             findings.note(f"{path.name} {words}: {', '.join(one_line(one, 80) for one in paths[:SHOWN_MAX])}{more}")
 
 
-def _is_about(path: str) -> bool:
+def is_about(path: str) -> bool:
     """Whether a file is about the dataset and no part of what a sheet lists: a card, a licence text, something hidden."""
     name = path.rpartition("/")[2]
     return (
