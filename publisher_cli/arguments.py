@@ -304,11 +304,18 @@ def _observe(commands: Any) -> None:
     one = _command(
         commands, "observe", "observing:run", "Sign what you saw of somebody else's dataset: its bytes, its licence text, its source.",
         "datasigil observe downloads/leases --source https://data.example/leases --revision v2",
+        "datasigil observe hf://example-org/leases@2f1c0d9e8b7a6f5e4d3c2b1a0f9e8d7c6b5a4f3e",
         notes="The credential's role is observer: it is your word, never the publisher's. `publish` registers it.",
     )  # fmt: skip
-    one.add_argument("folder", metavar="DIR", help="the folder as you obtained it")
-    one.add_argument("--source", metavar="URL", required=True, help="where you obtained it")
-    one.add_argument("--revision", metavar="TEXT", help="revision, tag or commit of the source (default: unknown)")
+    one.add_argument(
+        "folder",
+        metavar="DIR|hf://…",
+        help="the folder as you obtained it, or a dataset in the Hugging Face Hub's cache",
+    )
+    one.add_argument("--source", metavar="URL", help="where you obtained it (hf://: known)")
+    one.add_argument(
+        "--revision", metavar="TEXT", help="revision, tag or commit of the source (default: unknown; hf://: known)"
+    )
     one.add_argument("--name", metavar="TEXT", help="what the dataset is called (default: what the folder says)")
     one.add_argument("--version", metavar="TEXT", help="the version that you call it (default: 1)")
     one.add_argument("--publisher", metavar="TEXT", help="who published it, as far as you know")
@@ -371,7 +378,8 @@ def _lineage_options(one: argparse.ArgumentParser) -> None:
     )
     _valid_option(one)
     _key_option(one)
-    _registry_option(one, "the registry it is for, if you are logged in to several", dev=False)
+    _registry_option(one, "the registry it is for, if you are logged in to several")
+    _site_options(one)
 
 
 def _attest(commands: Any) -> None:

@@ -29,8 +29,6 @@ from datasigil.transparency.durable import write_durably
 from publisher_cli import envelope
 from publisher_cli.comparing import manifest_of
 from publisher_cli.issuing import dataset_folder, refuse_inside
-from publisher_cli.keys import load_signer
-from publisher_cli.logins import find_login
 from publisher_cli.publishing import read_credential
 
 if TYPE_CHECKING:
@@ -52,8 +50,7 @@ def run(given: Namespace, console: Console) -> int:
         return _dry_run(recipe, parents, console)
     output = envelope.output_path(given.output, f"{folder.absolute().name}.lineage.json")
     refuse_inside(output, folder)
-    signer = load_signer(given.key)
-    login = find_login(given.registry, signer.controller)
+    signer, login = envelope.signing_place(given)
     started = _now()
     origins = output.with_name(output.name.removesuffix(".json") + ".mapping.jsonl")
     outcome, built = _made(recipe, parents, folder, origins)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from datasigil.credentials.dataset import PURPOSES, SUBJECT
+from datasigil.datasets.hub_cache import is_plain_file
 from datasigil.datasets.manifest import ManifestClaim
 from datasigil.datasets.paths import EVIDENCE_FOLDER
 from datasigil.datasets.tree import open_tree
@@ -133,7 +134,7 @@ def _sources_in(folder: Path) -> list[Path]:
     table = sheet.sheet_beside(folder)
     if table is not None:
         found.append(table)
-    return [one for one in found if one.is_file() and not one.is_symlink()]
+    return [one for one in found if is_plain_file(one)]
 
 
 def _read_source(

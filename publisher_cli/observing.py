@@ -15,13 +15,14 @@ from datasigil import __version__
 from datasigil.bundle import read_file
 from datasigil.canonical import sha256_hex
 from datasigil.credentials.types import parse_credential
+from datasigil.datasets.hub_cache import SCHEME, find_snapshot
 from datasigil.datasets.manifest import ManifestClaim, oms_root
 from datasigil.datasets.paths import EVIDENCE_FOLDER
 from datasigil.datasets.tree import open_tree
 from datasigil.datasets.walk import list_tree
 from datasigil.encoding import Instant, JsonObject
 from datasigil.errors import DatasigilError, MalformedError
-from publisher_cli import envelope
+from publisher_cli import envelope, places
 from publisher_cli.describing import gather
 from publisher_cli.issuing import (
     LICENSE_MAX_BYTES,
@@ -49,8 +50,9 @@ HUB_NOTES = ".cache/"
 
 def run(given: Namespace, console: Console) -> int:
     """Hash a folder and sign what was seen of it."""
-    folder = dataset_folder(given.folder)
-    output = envelope.output_path(given.output, f"{folder.absolute().name}.observation.json")
+    folder, source, revision = _place(given)
+    stem = source.rstrip("/").rpartition("/")[2] if given.folder.startswith(SCHEME) else folder.absolute().name
+    output = envelope.output_path(given.output, f"{stem}.observation.json")
     refuse_inside(output, folder)
     (signer, login), seen = envelope.signing_place(given), datetime.now(UTC)
     ignored = (HUB_NOTES,) if (folder / HUB_NOTES).is_dir() else ()
@@ -59,7 +61,7 @@ def run(given: Namespace, console: Console) -> int:
     findings = gather(folder, files, [])
     for said in findings.notes:
         console.say(f"note: {said}")
-    stated = _subject(given, folder, findings, seen)
+    stated = _subject(given, folder, findings, seen, source, revision)
 
     def document(claim: ManifestClaim, oms: str, index: int, measured: Sequence[dict[str, str]] = ()) -> JsonObject:
         subject = {
@@ -82,25 +84,44 @@ def run(given: Namespace, console: Console) -> int:
     return write_issued(credential, built, folder, output, given, console)
 
 
-def _subject(given: Namespace, folder: Path, findings: Findings, seen: datetime) -> dict[str, Any]:
+def _place(given: Namespace) -> tuple[Path, str, str]:
+    """Return the folder, and where and in which revision it was obtained: what the user says, or what the Hub's cache says.
+
+    Raises:
+        DatasigilError: DATA_FOLDER, NOT_CACHED, USAGE.
+    """
+    if given.folder.startswith(SCHEME):
+        snapshot = find_snapshot(places.hub_cache(), given.folder)
+        return snapshot.folder, given.source or snapshot.url, given.revision or snapshot.commit
+    if not given.source:
+        raise DatasigilError(
+            "USAGE", "an observation says where the data was obtained", place=given.folder, expected="--source URL", found="nothing",
+            next_action="add --source URL and, where there is one, --revision",
+        )  # fmt: skip
+    return dataset_folder(given.folder), given.source, given.revision or UNKNOWN
+
+
+def _subject(
+    given: Namespace, folder: Path, findings: Findings, seen: datetime, source: str, revision: str
+) -> dict[str, Any]:
     found = findings.members
     licence: dict[str, Any] = dict(found.get("license", {"expression": UNKNOWN}))
     if given.license:
         licence = {"expression": given.license, "source": "stated by the observer"}
     observation: dict[str, Any] = {
-        "sourceUrl": given.source,
-        "revision": given.revision or UNKNOWN,
+        "sourceUrl": source,
+        "revision": revision,
         "time": str(Instant.from_datetime(seen.replace(microsecond=0))),
         "tool": f"datasigil {__version__}",
     }
     observation |= _license_text(folder)
     return {
         # The same source gets the same identity, whoever observes it and however often.
-        "id": f"urn:uuid:{uuid5(NAMESPACE_URL, given.source)}",
+        "id": f"urn:uuid:{uuid5(NAMESPACE_URL, source)}",
         "type": "Dataset",
         "role": "observer",
         "profile": "minimal",
-        "name": given.name or found.get("name") or one_line(folder.absolute().name) or UNKNOWN,
+        "name": given.name or found.get("name") or one_line(source.rstrip("/").rpartition("/")[2]) or UNKNOWN,
         "version": given.version or "1",
         "issued": found.get("issued", UNKNOWN),
         "publisher": {"name": given.publisher} if given.publisher else found.get("publisher", {"name": UNKNOWN}),

@@ -56,6 +56,15 @@ def default_registry() -> str:
     return os.environ.get("DATASIGIL_REGISTRY", "")
 
 
+def hub_cache() -> Path:
+    """Return the Hugging Face Hub's cache, found as its own client finds it: HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, the home folder."""
+    named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    if named:
+        return Path(named).expanduser()
+    home = os.environ.get("HF_HOME")
+    return (Path(home).expanduser() if home else _base("XDG_CACHE_HOME", ".cache") / "huggingface") / "hub"
+
+
 def is_dev(flag: object) -> bool:
     """Return whether loopback registries are admitted: `--dev` or DATASIGIL_DEV=1."""
     return bool(flag) or os.environ.get("DATASIGIL_DEV") == "1"

@@ -30,8 +30,6 @@ from datasigil.transparency.durable import write_durably
 from publisher_cli import envelope
 from publisher_cli.curating import read_parent, require_usable, sign_lineage
 from publisher_cli.issuing import dataset_folder, refuse_inside
-from publisher_cli.keys import load_signer
-from publisher_cli.logins import find_login
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -68,8 +66,7 @@ def run(given: Namespace, console: Console) -> int:
     folder = Path(given.folder)
     output = envelope.output_path(given.output, f"{folder.absolute().name}.lineage.json")
     refuse_inside(output, folder)
-    signer = load_signer(given.key)
-    login = find_login(given.registry, signer.controller)
+    signer, login = envelope.signing_place(given)
     parents = [_parent(Path(credential), data, given, console) for credential, data in given.parent]
     _refuse_result(folder)
     for one in parents:

@@ -82,11 +82,14 @@ def _check(commands: Any) -> None:
         commands, "check", "check:run", "Check a bundle, a credential or a dataset's folder.",
         "datasigil-verify check contracts.sigil.json --data contracts/",
         "datasigil-verify check contracts/ --offline --json",
+        "datasigil-verify check hf://example-org/leases@2f1c0d9e8b7a6f5e4d3c2b1a0f9e8d7c6b5a4f3e",
         "datasigil-verify check contracts.sigil.json --at 2026-11-02T09:30:00Z",
         notes="Exit code: 0 VALID, 1 INVALID, 2 wrong usage, 3 INDETERMINATE. A folder is checked with all its files.",
     )  # fmt: skip
     one.add_argument(
-        "evidence", metavar="BUNDLE|CREDENTIAL|DIR", help="an evidence bundle, a bare credential, or a dataset's folder"
+        "evidence",
+        metavar="BUNDLE|CREDENTIAL|DIR|hf://…",
+        help="an evidence bundle, a bare credential, a dataset's folder, or a dataset in the Hugging Face Hub's cache (hf://ORG/NAME@REV)",
     )
     one.add_argument(
         "--data",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from datasigil.canonical import jcs
 from datasigil.errors import DatasigilError, MalformedError
 from datasigil.limits import BUNDLE_MAX_BYTES, MANIFEST_EMBED_MAX_BYTES, MANIFEST_MAX_BYTES
 from datasigil.record import dataclass
+from verifier_cli import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from datasigil.datasets.finding import FilesFinding, Progress
     from datasigil.datasets.manifest import ManifestSource
     from datasigil.verification.files import DataCheck
+    from datasigil.datasets.tree import Tree
+
+CARD_MAX_BYTES = 256 * 1024
+_CARD_KEY = re.compile(r"datasigil:\s+(\S.*?)\s*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +44,101 @@ class Evidence:
 
 
 def find_evidence(target: str, data: str | None) -> Evidence:
-    """Return the evidence for what the user named: a file, or a folder with `.datasigil/bundle.sigil.json` in it.
+    """Return the evidence for what the user named: a file, a folder with `.datasigil/bundle.sigil.json`, or a cached Hub dataset.
+
+    A folder without that file is asked for its dataset card, which may name a bundle under the key `datasigil`.
 
     Raises:
-        DatasigilError: NO_SUCH_PATH or UNREADABLE (wrong usage).
+        DatasigilError: NO_SUCH_PATH, UNREADABLE, NOT_CACHED or USAGE (wrong usage).
         MalformedError: NO_CREDENTIAL, for a folder without evidence; LIMIT, for a file of more than 64 MiB.
     """
+    source = data if data is not None and ("://" in data or "::" in data or os.path.isfile(data)) else ""
+    folder = Path(data) if data is not None and not source else None
+    if target.startswith("hf://"):
+        from datasigil.datasets.hub_cache import find_snapshot
+
+        snapshot = find_snapshot(places.hub_cache(), target).folder
+        helps = f"datasigil observe {target} signs what you see of it yourself"
+        return _in_folder(snapshot, folder or (None if source else snapshot), helps, source)
     if "://" in target:
         raise DatasigilError(
             "NO_SUCH_PATH", "only evidence on this machine is checked", place=target[:200],
             next_action="`datasigil-verify fetch` gets a bundle from a registry; download the data with its own tool",
         )  # fmt: skip
-    source = data if data is not None and ("://" in data or "::" in data or os.path.isfile(data)) else ""
-    path, folder = Path(target), Path(data) if data is not None and not source else None
+    path = Path(target)
     if path.is_dir():
-        folder = folder or (None if source else path)
-        path = path / DATASET_BUNDLE
-        if not path.exists():
-            raise MalformedError(
-                "NO_CREDENTIAL", "this folder holds no credential", place=str(path), expected="an evidence bundle",
-                next_action="ask the publisher for one; `datasigil-verify fetch` gets it from a registry",
-            )  # fmt: skip
+        return _in_folder(
+            path,
+            folder or (None if source else path),
+            "ask the publisher for one; `datasigil-verify fetch` gets it from a registry",
+            source,
+        )
     return Evidence(path, read_evidence(path), folder, source)
+
+
+def _in_folder(path: Path, folder: Path | None, helps: str, source: str = "") -> Evidence:
+    """Return the evidence in a dataset's own folder, read through the same rules about links as its files.
+
+    Raises:
+        DatasigilError: UNREADABLE; MalformedError: NO_CREDENTIAL, LIMIT.
+    """
+    from datasigil.datasets.tree import open_tree
+
+    with open_tree(path) as tree:
+        named = _named_by_card(tree)
+        for name in (DATASET_BUNDLE.as_posix(), named):
+            if name and "://" not in name:
+                data = _through(tree, name, BUNDLE_MAX_BYTES)
+                if data is not None:
+                    return Evidence(path / name, data, folder, source)
+    if "://" in named:
+        helps = f"its dataset card names one: datasigil-verify fetch {named}"
+    raise MalformedError(
+        "NO_CREDENTIAL", "this folder holds no credential", place=str(path / DATASET_BUNDLE), expected="an evidence bundle", next_action=helps,
+    )  # fmt: skip
+
+
+def _named_by_card(tree: Tree) -> str:
+    """Return what the front matter of README.md says under `datasigil`: a path in the dataset or an https address, or the empty string."""
+    from datasigil.datasets.paths import path_problem
+
+    card = _through(tree, "README.md", CARD_MAX_BYTES, cut=True) or b""
+    lines = card.decode("utf-8", "replace").splitlines()
+    if not lines or lines[0].strip() != "---":
+        return ""
+    for line in lines[1:]:
+        if line.strip() == "---":
+            break
+        found = _CARD_KEY.match(line)
+        if found is not None:
+            named = found[1].strip("'\"")
+            return named if named.startswith("https://") or not path_problem(named) else ""
+    return ""
+
+
+def _through(tree: Tree, name: str, max_bytes: int, *, cut: bool = False) -> bytes | None:
+    """Return a file's bytes through an open tree, None when it is not there; no link leads out of the dataset.
+
+    Raises:
+        DatasigilError: UNREADABLE; MalformedError: LIMIT, unless only the first bytes are wanted (`cut`).
+    """
+    try:
+        with os.fdopen(tree.open(name), "rb") as file:
+            data = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if cut:
+            return None
+        raise DatasigilError(
+            "UNREADABLE", f"the file cannot be read: {error.strerror}", place=str(tree.path / name), expected="a regular file, and no link",
+            next_action="put the file itself in its place, or name the bundle and --data",
+        ) from None  # fmt: skip
+    if len(data) > max_bytes and not cut:
+        raise MalformedError(
+            "LIMIT", "the file is too large", place=str(tree.path / name), expected=f"at most {max_bytes} bytes"
+        )
+    return data[:max_bytes]
 
 
 def read_evidence(path: Path) -> bytes:

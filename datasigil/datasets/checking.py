@@ -16,6 +16,7 @@ from datasigil.datasets.engine import HashingRun
 from datasigil.datasets.entry import Manifest, ManifestEntry
 from datasigil.datasets.finding import FileFailure, FilesFinding, FindingBuilder, Progress, failure
 from datasigil.datasets.hashing import FileDigests, new_buffer
+from datasigil.datasets.hub_cache import is_note
 from datasigil.datasets.limits import FAILURES_KEPT
 from datasigil.datasets.paths import display_path, fold, folder_of, not_nfc, path_problem
 from datasigil.datasets.small import Batch, BatchReader, Job, file_changed
@@ -220,6 +221,8 @@ def _unlisted(paths: Sequence[str], listed: Iterable[str]) -> Iterator[FileFailu
         if key in spellings:
             spellings[key] = path
     for path in paths:
+        if is_note(path):  # of the Hub's client, beside the files that it downloaded; nothing of the dataset
+            continue
         problem = path_problem(path) or ("it is not in Unicode form NFC" if not_nfc(path) else "")
         twin = "" if problem else spellings[fold(path)]
         if problem:

@@ -35,8 +35,8 @@ HAS_OPENAT: Final = (
 )
 _BASE = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # O_NONBLOCK: a name swapped for a pipe must not stop the run; regular files ignore it.
-_FILE: Final = _BASE | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-_FOLDER: Final = _BASE | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_DIRECTORY", 0)
+FILE_FLAGS: Final = _BASE | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+FOLDER_FLAGS: Final = _BASE | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_DIRECTORY", 0)
 _REPARSE_POINT: Final = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT: links and junctions on Windows
 
 
@@ -77,15 +77,19 @@ class OpenFolder:
 
     def open(self, name: str) -> int:
         """Open a file; see `Folder`."""
-        return os.open(name, _FILE, dir_fd=self.descriptor)
+        return os.open(name, FILE_FLAGS, dir_fd=self.descriptor)
 
     def enter(self, name: str) -> OpenFolder:
         """Open a folder; see `Folder`."""
-        return OpenFolder(os.open(name, _FOLDER, dir_fd=self.descriptor))
+        return OpenFolder(os.open(name, FOLDER_FLAGS, dir_fd=self.descriptor))
 
     def stat(self, name: str) -> os.stat_result:
         """Look at a name; see `Folder`."""
         return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+
+    def again(self) -> OpenFolder:
+        """Return an independent handle on the same folder."""
+        return OpenFolder(os.dup(self.descriptor))
 
     def close(self) -> None:
         """Close the descriptor."""
@@ -110,7 +114,7 @@ class NamedFolder:
         before = self.stat(name)
         if not stat.S_ISREG(before.st_mode):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
-        descriptor = os.open(os.path.join(self.path, name), _FILE)
+        descriptor = os.open(os.path.join(self.path, name), FILE_FLAGS)
         after = os.fstat(descriptor)
         if (before.st_dev, before.st_ino) != (after.st_dev, after.st_ino):
             os.close(descriptor)
@@ -223,7 +227,7 @@ class Tree:
         """Return an independent handle on the same root folder."""
         root = self._chain[0][1]
         if isinstance(root, OpenFolder):
-            return Tree(OpenFolder(os.dup(root.descriptor)), self.path)
+            return Tree(root.again(), self.path)
         return Tree(root, self.path)
 
     def close(self) -> None:
@@ -247,7 +251,7 @@ def open_tree(path: Path) -> Iterator[Tree]:
     """
     try:
         if HAS_OPENAT:
-            root: Folder = OpenFolder(os.open(path, _BASE | os.O_DIRECTORY))
+            root: Folder = _opened(path)
         else:
             os.scandir(path).close()
             root = NamedFolder(os.path.realpath(path))
@@ -265,6 +269,17 @@ def open_tree(path: Path) -> Iterator[Tree]:
         yield tree
     finally:
         tree.close()
+
+
+def _opened(path: Path) -> OpenFolder:
+    """Open a folder; a snapshot in the Hub's cache comes with its repository's own blob store, into which its links lead."""
+    descriptor = os.open(path, _BASE | os.O_DIRECTORY)
+    if "snapshots" not in os.path.realpath(path):
+        return OpenFolder(descriptor)
+    from datasigil.datasets.hub_cache import SnapshotFolder, blob_store_of
+
+    blobs = blob_store_of(path, descriptor)
+    return OpenFolder(descriptor) if blobs is None else SnapshotFolder(descriptor, blobs)
 
 
 def opening_failure(tree: Tree, path: str, error: OSError) -> FileFailure:

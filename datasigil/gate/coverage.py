@@ -15,6 +15,7 @@ from pathlib import Path
 
 from datasigil.datasets.entry import Manifest
 from datasigil.datasets.finding import FileFailure, failure
+from datasigil.datasets.hub_cache import is_note
 from datasigil.datasets.limits import FAILURES_KEPT
 from datasigil.datasets.paths import EVIDENCE_FOLDER, folder_of
 from datasigil.datasets.tree import open_tree
@@ -68,7 +69,11 @@ def _is_covered(place: str, covers: _Covers) -> bool:
         paths = covers.get(folder)
         if paths is not None:
             inner = os.path.relpath(place, folder).replace(os.sep, "/")
-            if inner in paths or (folder_of(inner) + "/" == EVIDENCE_FOLDER and inner.endswith(".json")):
+            if (
+                inner in paths
+                or is_note(inner)
+                or (folder_of(inner) + "/" == EVIDENCE_FOLDER and inner.endswith(".json"))
+            ):
                 return True
         above = os.path.dirname(folder)
         if above == folder:

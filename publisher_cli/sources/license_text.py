@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from datasigil.datasets.hub_cache import is_plain_file
+
 NAMES = re.compile(r"(?:licen[cs]e|copying|unlicense)(?:[.-][a-z0-9.-]+)?\Z", re.IGNORECASE)
 SUFFIXES = ("", ".txt", ".md", ".rst")
 
@@ -52,7 +54,7 @@ def license_files(folder: Path) -> list[Path]:
     """Return the files at the top of a folder whose names are those of licence texts, sorted."""
     return sorted(
         path for path in folder.iterdir()
-        if NAMES.match(path.name) and (path.suffix.lower() in SUFFIXES or not path.suffix[1:].isalpha()) and path.is_file() and not path.is_symlink()
+        if NAMES.match(path.name) and (path.suffix.lower() in SUFFIXES or not path.suffix[1:].isalpha()) and is_plain_file(path)
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from datasigil.datasets.hub_cache import is_plain_file
 from datasigil.encoding import parse_date
 from datasigil.errors import MalformedError
 from publisher_cli.sources.finding import SOURCE_MAX_BYTES, Findings, one_line, read_text, source_error
@@ -31,7 +32,7 @@ def sheet_beside(folder: Path) -> Path | None:
     for name in NAMES:
         for suffix in SUFFIXES:
             path = folder / f"{name}{suffix}"
-            if path.is_file() and not path.is_symlink():
+            if is_plain_file(path):
                 return path
     return None
 
