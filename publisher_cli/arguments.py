@@ -122,6 +122,19 @@ def _key(commands: Any) -> None:
     )  # fmt: skip
     one.add_argument("name", metavar="NAME", nargs="?", help="the key (default: all)")
     one = _command(
+        group, "rotate", "rotating:run", "Make a new key under the same name, vouched for by the old one.",
+        'datasigil key rotate --name me --static site/ --site-key site --reason "yearly change"',
+        notes="With --static the change is signed by both keys and logged, so that whoever pinned the old key can follow it. The old key's\n"
+        "file is kept: NAME.pem.retired-N. If the old key was stolen, read docs/key-loss.md first.",
+    )  # fmt: skip
+    one.add_argument("--name", metavar="NAME", help="the key (default: the only one you have)")
+    one.add_argument("--static", metavar="DIR", help="the static site whose did:web the key signs for")
+    one.add_argument("--site-key", metavar="NAME", help="the key that signs the site's log and lists")
+    one.add_argument(
+        "--reason", metavar="TEXT", default="a planned change", help="why; it is published (default: a planned change)"
+    )
+    one.add_argument("--dev", action="store_true", help="admit localhost (or DATASIGIL_DEV=1)")
+    one = _command(
         group, "did-web", "site.documents:did_web", "Write the did.json with which a web address vouches for a key; needs no passphrase.",
         "datasigil key did-web example.org --key me -o site/.well-known/did.json",
         "datasigil key did-web https://example.github.io/contracts --key me -o site/did.json",

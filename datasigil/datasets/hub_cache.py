@@ -15,13 +15,13 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from datasigil.datasets.tree import FILE_FLAGS, FOLDER_FLAGS, OpenFolder
 from datasigil.errors import DatasigilError
 
 if TYPE_CHECKING:
-    from datasigil.datasets.tree import Kind
+    from datasigil.datasets.tree import Kind, Look
 
 SCHEME: Final = "hf://"
 REF_MAX_BYTES: Final = 200
@@ -138,7 +138,7 @@ class SnapshotFolder(OpenFolder):
         super().__init__(descriptor)
         self.blobs, self.depth = blobs, depth
 
-    def names(self, look: Any = None) -> list[tuple[str, Kind]]:
+    def names(self, look: Look | None = None) -> list[tuple[str, Kind]]:
         """List names with their kinds; see `Folder`."""
         names: list[tuple[str, Kind]] = []
         looked = []

@@ -42,7 +42,7 @@ def bundle_of(
         log=LogEvidence(site.log.proof(index), tuple(str(key) for key in site.log.keys), site.address.log_url),
         status_lists=tuple(lists.values()),
         parents=tuple(parents),
-        issuer_keys=(site.did_document(),) if site.document is not None else (),
+        issuer_keys=(*((site.did_document(),) if site.document is not None else ()), *site.rotations()),
         contexts={url: context_digests()[url] for url in PROFILE_CONTEXTS},
         schemas={str(schema["id"]): str(schema["digestSRI"])},
     )

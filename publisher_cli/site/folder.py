@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from datasigil.bundle import SUFFIX, Bundle, parse_bundle, read_file, write_bundle
+from datasigil.bundle import ISSUER_KEYS_MAX, SUFFIX, Bundle, parse_bundle, read_file, write_bundle
 from datasigil.canonical import document_digest, jcs
 from datasigil.credentials.did import DidDocument, did_document, parse_did_document
+from datasigil.credentials.key_rotation import logged_rotation, parse_key_rotation
 from datasigil.credentials.keys import PublicKey
 from datasigil.credentials.status_list import new_status_list_credential
 from datasigil.credentials.status_request import StatusChangeRequest, parse_status_change_request
@@ -168,6 +169,20 @@ class Site:
                 except (OSError, MalformedError) as error:
                     raise _damaged(path, f"a signed request of the site cannot be read: {error}") from None
         return found
+
+    def rotations(self) -> list[JsonObject]:
+        """Return the logged key rotations with their proofs, as bundles present them, the newest first as far as a bundle has room."""
+        found = []
+        for index, entry in self.entries():
+            if entry.kind == "key" and entry.request_digest:
+                path = self._request_path(entry.request_digest)
+                try:
+                    request = parse_json(read_file(path, REQUEST_MAX_BYTES))
+                    parse_key_rotation(request)
+                except (OSError, MalformedError) as error:
+                    raise _damaged(path, f"a key rotation of the site cannot be read: {error}") from None
+                found.append(logged_rotation(request, self.log.proof(index)))
+        return found[::-1][: ISSUER_KEYS_MAX - 1]
 
     def _request_path(self, digest: str) -> Path:
         return self.folder / "status" / "requests" / f"{digest}.json"

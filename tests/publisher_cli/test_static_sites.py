@@ -404,3 +404,85 @@ def test_the_example_workflow_does_what_it_says(publish, run, repository, tmp_pa
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert (work / "site/log/checkpoint").read_bytes() != b""
     assert [one.name for one in temporary.iterdir() if one.suffix == ".pem" or one.name == "passphrase"] == []
+
+
+# Rotation -------------------------------------------------------------------------------------------------------------
+
+ROTATE = ("key", "rotate", "--name", "me", "--site-key", "site", "--reason", "yearly change")
+
+
+def _new_version(data):
+    (data / "train.jsonl").write_text('{"text": "New.", "label": "x"}\n')
+    path = Path("leases.dataset.toml")
+    path.write_text(path.read_text().replace('version = "1.0.0"', 'version = "1.1.0"'))
+
+
+def test_whoever_pinned_the_old_key_follows_a_logged_rotation(publish, run, verify, data):
+    folder, base, _ = publish()
+    bundle = _trusted(verify, base)
+    shown = run.json(*ROTATE, "--static", folder)
+    assert (shown["logIndex"], shown["did"]) == (1, SiteAddress.at(base, dev=True).did)
+    _new_version(data)
+    publish()
+    assert verify("fetch", f"{base}/small-leases-1.1.0.sigil.json", "-o", "new.sigil.json")[0] == 0
+    code, said = verify("check", "new.sigil.json", "--data", data, "--dev")
+    assert code == 0, said
+    assert verify("check", bundle, "--dev")[0] == 0  # what the old key signed before still stands
+
+
+def test_a_new_key_that_no_rotation_leads_to_is_not_followed(publish, run, verify, data):
+    folder, base, _ = publish()
+    _trusted(verify, base)
+    run(*ROTATE, "--static", folder)
+    _new_version(data)
+    publish()
+    bundle = json.loads((folder / "small-leases-1.1.0.sigil.json").read_text())
+    bundle["issuerKeys"] = [one for one in bundle["issuerKeys"] if one.get("type") != "LoggedKeyRotation"]
+    Path("poor.sigil.json").write_text(json.dumps(bundle))
+    code, said = verify("check", "poor.sigil.json", "--offline")
+    assert (code, "KEY_HISTORY" in said) == (3, True)
+
+
+def test_the_old_key_is_kept_and_the_new_one_signs(publish, run):
+    folder, _, _ = publish()
+    before = run.json("key", "show", "me")["publicKeyMultibase"]
+    shown = run.json(*ROTATE, "--static", folder)
+    assert run.json("key", "show", "me")["publicKeyMultibase"] == shown["publicKeyMultibase"] != before
+    assert oct(Path(shown["retired"]).stat().st_mode & 0o777) == "0o600"
+    document = json.loads((folder / "did.json").read_text())
+    assert [one.partition("#")[2] for one in document["assertionMethod"]] == [before, shown["publicKeyMultibase"]]
+    assert [one.partition("#")[2] for one in document["authentication"]] == [shown["publicKeyMultibase"]]
+
+
+def test_a_did_key_becomes_another_did_and_says_so(run, keys):
+    answer = run("key", "rotate", "--name", "me")
+    assert "another DID" in answer.err
+    assert len(list((_config() / "keys").glob("me.pem*"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("key", "rotate", "--name", "me", "--static", "{site}"), "USAGE"),
+        (("key", "rotate", "--name", "me", "--static", "nowhere", "--site-key", "site"), "USAGE"),
+        (("key", "rotate", "--name", "nobody"), "KEY_FILE"),
+        (("key", "rotate", "--name", "other", "--static", "{site}", "--site-key", "site"), "NOT_YOURS"),
+        (("key", "rotate", "--name", "site", "--static", "{site}", "--site-key", "site"), "USAGE"),
+    ],
+)
+def test_a_rotation_that_cannot_be_is_refused_and_changes_no_key(publish, run, words, code):
+    one_key = words[-1] == "{site}"
+    folder, _, _ = publish(site=() if one_key else ("--site-key", "site"))
+    run("key", "new", "--name", "other", "-q")
+    before = {path.name: path.read_bytes() for path in (_config() / "keys").glob("*.pem")}
+    run.refused(*(word.format(site=folder) for word in words), code=code, exit_code=2)
+    after = {path.name: path.read_bytes() for path in (_config() / "keys").glob("*.pem")}
+    assert after == before
+
+
+def test_a_rotation_cut_short_between_the_files_is_finished(run, keys):
+    folder = _config() / "keys"
+    (folder / "me.pem").rename(folder / "me.next.pem")
+    answer = run("key", "rotate", "--name", "me")
+    assert "finishing" in answer.err
+    assert (folder / "me.pem").exists()
