@@ -397,14 +397,18 @@ def _lineage_options(one: argparse.ArgumentParser) -> None:
 
 def _attest(commands: Any) -> None:
     one = _command(
-        commands, "attest", "attesting:attest", "Sign an audit or an approval of a dataset.",
+        commands, "attest", "attesting:attest", "Sign an audit, an approval or a review of a dataset.",
         'datasigil attest urn:uuid:6f1e7c7e-32a6-4b8e-9e8b-0f4f6f1d2a51 --type audit --assessor "Example Audits" '
         '--standard "ISO/IEC 5259-2:2024" --criterion completeness --method "random sample" --sample-size 200 --result met --evidence report.pdf',
         'datasigil attest leases.sigil.json --type approval --assessor "Data steward" --use fine-tuning --valid-days 365',
-        notes="An audit names standard, criterion, method, result and evidence; an approval names its use and its end.",
+        'datasigil attest leases.sigil.json --type review --assessor "A. Lawyer" --qualification "solicitor, England and Wales" --verdict accepted',
+        notes="An audit names standard, criterion, method, result and evidence; an approval names its use and its end; a review names who\n"
+        "reviewed, with what qualification, and the verdict.",
     )  # fmt: skip
     one.add_argument("what", metavar="ID", help=_WHAT)
-    one.add_argument("--type", choices=("audit", "approval"), required=True, help="what kind of statement it is")
+    one.add_argument(
+        "--type", choices=("audit", "approval", "review"), required=True, help="what kind of statement it is"
+    )
     one.add_argument("--assessor", metavar="NAME", required=True, help="who assessed, a person or an organisation")
     one.add_argument(
         "--level", choices=("self", "commercial", "buyer", "membership", "unspecified", "3rdParty"),
@@ -427,9 +431,9 @@ def _attest(commands: Any) -> None:
         "--use", metavar="PURPOSE", action="append", default=[], help="a use that is approved; may be repeated"
     )
     one.add_argument(
-        "--verdict", choices=("accepted", "accepted-with-conditions", "rejected"), default="accepted",
-        help="outcome of an approval (default: accepted)",
+        "--verdict", choices=("accepted", "accepted-with-conditions", "rejected"), help="outcome of an approval (default: accepted) or a review",
     )  # fmt: skip
+    one.add_argument("--qualification", metavar="TEXT", help="what qualifies the person who reviewed")
     one.add_argument("--conditions", metavar="TEXT", help="conditions of an acceptance")
     one.add_argument("-o", "--output", metavar="FILE", help="where to write (default: TYPE.credential.json here)")
     _valid_option(one)

@@ -37,7 +37,7 @@ NOBODY = "no-endorsement"  # UNTP: nobody else vouches for the assessor
 
 
 def attest(given: Namespace, console: Console) -> int:
-    """Sign an audit or an approval of a dataset."""
+    """Sign an audit, an approval or a review of a dataset."""
     _check_flags(given)
     evidence = [_evidence(Path(name)) for name in given.evidence]
 
@@ -54,7 +54,9 @@ def attest(given: Namespace, console: Console) -> int:
         }
         stated |= {"assessment": [_assessment(given)]} if given.standard else {}
         stated |= {"auditableEvidence": evidence} if evidence else {}
-        stated |= {"verdict": given.verdict, "approvedUse": sorted(set(given.use))} if given.type == "approval" else {}
+        stated |= {"approvedUse": sorted(set(given.use))} if given.type == "approval" else {}
+        stated |= {"verdict": given.verdict or "accepted"} if given.type != "audit" else {}
+        stated |= {"qualification": given.qualification} if given.qualification else {}
         return stated | ({"conditions": given.conditions} if given.conditions else {})
 
     return _issue("DatasetAuditCredential", given.type, subject, given, console)
@@ -127,7 +129,7 @@ def _registry_of(login: envelope.Services, given: Namespace) -> RegistryClient |
 
 
 def _check_flags(given: Namespace) -> None:
-    """An audit names what it measured against and its evidence; an approval names its use and its end.
+    """An audit names what it measured against and its evidence; an approval its use and its end; a review its reviewer and verdict.
 
     Raises:
         DatasigilError: USAGE, naming every option that is missing.
@@ -135,13 +137,14 @@ def _check_flags(given: Namespace) -> None:
     asked = {
         "audit": {"--standard": given.standard, "--criterion": given.criterion, "--method": given.method, "--result": given.result, "--evidence": given.evidence},
         "approval": {"--use": given.use, "--valid-days": given.valid_days},
+        "review": {"--qualification": given.qualification, "--verdict": given.verdict},
     }[given.type]  # fmt: skip
-    if given.type == "approval" and given.standard:
+    if given.type != "audit" and given.standard:
         asked |= {"--criterion": given.criterion, "--method": given.method, "--result": given.result}
     missing = [option for option, value in asked.items() if not value]
     if missing:
         raise DatasigilError(
-            "USAGE", f"an {given.type} says more than that", expected=", ".join(asked), found=f"no {', '.join(missing)}",
+            "USAGE", f"this is too little for an attestation of the type {given.type}", expected=", ".join(asked), found=f"no {', '.join(missing)}",
             next_action=f"add {' '.join(missing)}; `datasigil attest --help` shows an example",
         )  # fmt: skip
 

@@ -379,6 +379,12 @@ _REASONS: Final[Mapping[str, Reason]] = {
     "APPROVAL_UNDETERMINED": Reason(
         _Q, "an approval that the policy asks for cannot be established now", YOU, _REFRESH, RETRY
     ),
+    "GRANT_MISSING": Reason(
+        _X,
+        "a licence grant to you that the policy asks for is missing",
+        YOU,
+        "obtain a grant from the rightsholder (`datasigil grant`)",
+    ),
     # no verdict
     "POLICY_FILE": Reason(_E, "the trust file is not as it must be", YOU, "correct the trust file"),
     "CONTEXT_ALTERED": Reason(

@@ -290,6 +290,8 @@ def _requirements(table: _Table) -> Requirements:
         geography=table.take("geography", _matching(_REGION, "an ISO 3166-1 code such as US")) or "",
         digest=table.take("digest", _one_of("sha256", "blake3")) or "",
         lineage=table.take("lineage", _one_of("declared", "computed")) or "",
+        approved_until=table.take("approvedUntil", _instant),
+        granted=table.take("granted", lambda found, place: _typed(found, bool, "true or false", place)) or False,
     )  # fmt: skip
     if result.result_license and result.share in ("", "nothing"):
         raise _bad(
@@ -327,6 +329,15 @@ def _check_whole(policy: TrustPolicy) -> None:
         twice = next((value for value in values if values.count(value) > 1), None)
         if twice is not None:
             raise _bad(name, "each of them once", twice)
+    wanted = policy.requirements
+    if wanted.granted and not (policy.self_did and wanted.use):
+        raise _bad(
+            "requirements.granted",
+            "`self` and requirements.use: a grant is to somebody, for a use",
+            "one of them missing",
+        )
+    if wanted.approved_until is not None and not policy.approvals:
+        raise _bad("requirements.approvedUntil", "`approvals`: whose approval has to last so long", "none asked for")
     for number, rule in enumerate(policy.issuers, 1):
         if not rule.delegated_by:
             continue

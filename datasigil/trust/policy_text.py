@@ -218,6 +218,8 @@ def _requirements(wanted: Requirements) -> list[str]:
         (wanted.geography, "  it may be processed in {}", wanted.geography),
         (wanted.digest, "  {} must be computed over every file", wanted.digest),
         (wanted.lineage, "  if it was derived, how must be {}", wanted.lineage),
+        (wanted.approved_until, "  approvals that count are in force until {} at least", wanted.approved_until),
+        (wanted.granted, "  a licence for this use is granted {}", "to you by name"),
     )
     lines += [text.format(value) for present, text, value in simple if present]
     for rule in wanted.quality:

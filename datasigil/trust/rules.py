@@ -148,6 +148,8 @@ class Requirements:
     geography: str = ""
     digest: str = ""  # "" | "sha256" | "blake3"
     lineage: str = ""  # "" | "declared" | "computed"
+    approved_until: Instant | None = None  # approvals must be in force at least until then
+    granted: bool = False  # a licence grant to `self` is required, whatever the public licence says
 
     def content(self) -> dict[str, Any]:
         """Return the canonical content as JSON."""
@@ -171,6 +173,10 @@ class Requirements:
             members["maxAgeDays"] = self.max_age_days
         if self.proven_before is not None:
             members["provenBefore"] = str(self.proven_before)
+        if self.approved_until is not None:
+            members["approvedUntil"] = str(self.approved_until)
+        if self.granted:
+            members["granted"] = True
         return members
 
 

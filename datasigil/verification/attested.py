@@ -12,6 +12,7 @@ from typing import Any
 
 from datasigil.credentials.types import Credential
 from datasigil.datasets.lineage import check_balance, parse_lineage
+from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError, PolicyError
 from datasigil.record import dataclass
 from datasigil.report import INDETERMINATE, VALID
@@ -81,11 +82,13 @@ def _subject(one: Examined) -> Mapping[str, Any]:
     return one.credential.subject if one.credential is not None else {}
 
 
-def find_approvals(attested: Attested, purposes: Collection[str]) -> tuple[set[str], set[str]]:
+def find_approvals(
+    attested: Attested, purposes: Collection[str], until: Instant | None = None
+) -> tuple[set[str], set[str]]:
     """Return the roles that approve the dataset, and those whose approval is INDETERMINATE.
 
     The dataset's own issuer counts in the role in which it issued. An approval counts if it is accepted, covers one of
-    `purposes` (any, when there are none), and comes from an issuer with that role.
+    `purposes` (any, when there are none), is in force until `until` at least, and comes from an issuer with that role.
     """
     held, pending = {str(attested.credential.subject["role"])}, set()
     for one in attested.about("DatasetAuditCredential"):
@@ -96,6 +99,9 @@ def find_approvals(attested: Attested, purposes: Collection[str]) -> tuple[set[s
         ):
             continue
         if purposes and not set(purposes) & set(subject.get("approvedUse", ())):
+            continue
+        ends = one.credential.valid_until if one.credential is not None else None
+        if until is not None and ends is not None and ends < until:
             continue
         rule = attested.situation.policy.issuer(one.credential.issuer) if one.credential is not None else None
         roles = set(rule.roles) - {"publisher", "observer"} if rule is not None else set()

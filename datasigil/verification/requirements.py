@@ -351,7 +351,7 @@ def _approved(asked: _Asked, wanted: Requirements) -> Iterator[tuple[str, str]]:
     from datasigil.trust.approvals import is_satisfied, parse_approvals
 
     _, purposes = USES.get(wanted.use, ("", ()))
-    held, pending = find_approvals(asked.attested, purposes)
+    held, pending = find_approvals(asked.attested, purposes, wanted.approved_until)
     expression = parse_approvals(text)
     if is_satisfied(expression, held):
         yield f"approved by {', '.join(sorted(held))}, which meets {text}", ""
@@ -362,7 +362,20 @@ def _approved(asked: _Asked, wanted: Requirements) -> Iterator[tuple[str, str]]:
         if code == "APPROVAL_MISSING"
         else f"an approval that your policy asks for is {INDETERMINATE}"
     )
-    raise PolicyError(code, message, expected=text, found=", ".join(sorted(held)) or "none")
+    until = f", in force until {wanted.approved_until}" if wanted.approved_until is not None else ""
+    raise PolicyError(code, message, expected=f"{text}{until}", found=", ".join(sorted(held)) or "none")
+
+
+def _granted(asked: _Asked, wanted: Requirements) -> Iterator[tuple[str, str]]:
+    if not wanted.granted:
+        return
+    grant = find_grant(asked.attested, wanted)
+    if grant is None:
+        raise PolicyError(
+            "GRANT_MISSING", "your policy asks for a licence granted to you, and none that counts is here",
+            expected=f"a grant of {wanted.use} to {asked.situation.policy.self_did}", found="none",
+        )  # fmt: skip
+    yield f"granted to you: {grant}", ""
 
 
 _CHECKS: Final[tuple[tuple[str, _Check], ...]] = (
@@ -376,4 +389,5 @@ _CHECKS: Final[tuple[tuple[str, _Check], ...]] = (
     ("sector profile", _sector),
     ("derivation", _derived),
     ("approvals", _approved),
+    ("grant", _granted),
 )

@@ -9,7 +9,7 @@ import csv
 import io
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from datasigil.datasets.limits import FIELD_BYTES_MAX
 from datasigil.encoding import GENERIC, parse_json
@@ -33,7 +33,7 @@ def records(tree: Tree, path: str) -> Iterator[Cells | None]:
         yield from (_rows(file, path) if path.lower().endswith((".csv", ".tsv")) else _lines(file))
 
 
-def _lines(file: io.BufferedIOBase) -> Iterator[Cells | None]:
+def _lines(file: BinaryIO) -> Iterator[Cells | None]:
     while line := file.readline(LINE_MAX_BYTES + 1):
         if len(line) > LINE_MAX_BYTES:
             yield None
@@ -56,7 +56,7 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def _rows(file: io.BufferedIOBase, path: str) -> Iterator[Cells | None]:
+def _rows(file: BinaryIO, path: str) -> Iterator[Cells | None]:
     """Yield a table's rows; a row with another number of fields than the header is malformed, and so is what follows an open quote."""
     before = csv.field_size_limit(FIELD_BYTES_MAX)
     try:

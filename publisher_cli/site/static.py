@@ -231,7 +231,7 @@ def _published(
         console.say(f"published; what it names does not hold as it stands: {report.headline}")
     written = write_bundles(bundle, body, credential, Path(given.credential), given, console)
     name = site.name_of(credential.digest)
-    shown = {
+    shown: dict[str, Any] = {
         "type": "PublishedCredential", "formatVersion": 1, "id": credential.id, "digest": credential.digest, "site": site.address.base,
         "path": str(site.folder), "page": f"{site.address.base}/{name}.html", "logIndex": index, "logOrigin": site.address.origin,
         "bundles": [str(site.folder / f"{name}.sigil.json"), *(str(one) for one in written)], "checkedAs": report.decision,

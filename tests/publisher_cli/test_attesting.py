@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from datasigil.bundle import Bundle, parse_bundle
 from datasigil.credentials.did import did_key_resolver
 from datasigil.credentials.proof import verify_proofs
 from datasigil.credentials.types import CREDENTIAL_TYPES, parse_credential
+from datasigil.encoding import Instant
 from datasigil.transparency.note import parse_vkey
 from datasigil.trust.rules import IssuerRule, LogRule, Requirements, TrustPolicy
 from datasigil.verification import verify
@@ -101,6 +102,67 @@ def test_an_approval_satisfies_a_policy_that_asks_for_one(run, published, publis
     )
     assert judged(dataset, approval, policy).decision == "VALID"
     assert judged(dataset, replace(dataset), policy).decision == "INVALID"
+
+
+@pytest.mark.parametrize(
+    ("requirements", "decision"),
+    [
+        ({"use": "fine-tuning", "approved_until": 30}, "VALID"),
+        ({"use": "fine-tuning", "approved_until": 364}, "VALID"),
+        ({"use": "fine-tuning", "approved_until": 366}, "INVALID"),  # it ends before the project does
+        ({"use": "evaluation", "approved_until": 30}, "INVALID"),  # another use
+        ({"use": "fine-tuning"}, "VALID"),
+    ],
+)
+def test_a_policy_asks_for_our_stewards_approval_for_a_use_until_a_date(
+    run, published, publisher, requirements, decision
+):
+    run("attest", published["id"], *APPROVAL, "-o", "approval.json")
+    dataset, approval = bundles(run, "approval.json")
+    days = requirements.get("approved_until")
+    until = Instant.from_datetime(datetime.now(UTC) + timedelta(days=days)) if days else None
+    asked = Requirements(**{**requirements, "approved_until": until})
+    policy = policy_of(publisher, published, approvals="auditor", requirements=asked)
+    report = judged(dataset, approval, policy)
+    assert report.decision == decision
+    assert ("APPROVAL_MISSING" in report.codes) == (decision == "INVALID")
+
+
+def test_a_policy_asks_for_a_grant_to_us_by_name(run, published, publisher, report):
+    run("grant", published["id"], "--to", GRANTEE, "--terms", report, "--permit", "ai-training", "-o", "grant.json")
+    dataset, grant = bundles(run, "grant.json")
+    asked = Requirements(use="fine-tuning", granted=True)
+    policy = policy_of(publisher, published, self_did=GRANTEE, requirements=asked)
+    assert judged(dataset, grant, policy).decision == "VALID"
+    for other in (
+        replace(policy, self_did=published["issuer"]),
+        replace(policy, requirements=replace(asked, use="gen-ai")),
+    ):
+        assert "GRANT_MISSING" in judged(dataset, grant, other).codes
+    assert "GRANT_MISSING" in judged(dataset, dataset, policy).codes  # the public licence alone does not do
+
+
+def test_a_review_names_who_reviewed_with_what_qualification_and_the_verdict(run, published):
+    run(
+        "attest",
+        published["id"],
+        "--type",
+        "review",
+        "--assessor",
+        "A. Lawyer",
+        "--qualification",
+        "solicitor",
+        "--verdict",
+        "rejected",
+    )
+    subject = read("review.credential.json").subject
+    assert (subject["attestationType"], subject["qualification"], subject["verdict"]) == (
+        "review",
+        "solicitor",
+        "rejected",
+    )
+    error = run.refused("attest", published["id"], "--type", "review", "--assessor", "A", code="USAGE", exit_code=2)
+    assert "--qualification" in error["found"]
 
 
 def test_a_grant_lets_its_grantee_use_what_the_licence_alone_forbids(run, published, publisher, report, data):

@@ -62,6 +62,8 @@ personalData = ["absent", "unknown"]
 geography = "US"
 digest = "sha256"
 lineage = "computed"
+approvedUntil = 2027-06-30T00:00:00Z
+granted = true
 
 [requirements.licenses]
 allow = ["MIT", "LicenseRef-terms@sha256:{HEX}", "GPL-3.0-only WITH Classpath-exception-2.0"]
@@ -170,7 +172,9 @@ def test_the_digest_covers_content_and_neither_order_nor_comments_nor_source():
         ('roles = ["publisher", "auditor"]', 'roles = ["publisher"]'),
         ("maxAgeDays = 365", "maxAgeDays = 366"),
         ("commercial = true", "commercial = false"),
-        ('approvals = "publisher AND (auditor OR regulator)"', ""),
+        ('approvals = "publisher AND (auditor OR regulator)"', 'approvals = "publisher"'),
+        ("approvedUntil = 2027-06-30T00:00:00Z", ""),
+        ("granted = true", "granted = false"),
         ("from = 2026-01-01T00:00:00Z", ""),
         ('lineage = "computed"', 'lineage = "declared"'),
     ],
@@ -234,6 +238,11 @@ BAD = [
     ('sector = "health"', 'sector = "games"', "requirements.sector"),
     ("maxAgeDays = 365", "maxAgeDays = 0", "requirements.maxAgeDays"),
     ("provenBefore = 2026-12-01T00:00:00+01:00", "provenBefore = 2026-12-01", "requirements.provenBefore"),
+    ("approvedUntil = 2027-06-30T00:00:00Z", "approvedUntil = 2027-06-30", "requirements.approvedUntil"),
+    ("granted = true", 'granted = "yes"', "requirements.granted"),
+    (f'self = "{DID}"', "", "requirements.granted"),
+    ('use = "fine-tuning"', "", "requirements.granted"),
+    ('approvals = "publisher AND (auditor OR regulator)"', "", "requirements.approvedUntil"),
     ('personalData = ["absent", ', 'personalData = ["none", ', "requirements.personalData[1]"),
     ('geography = "US"', 'geography = "USA"', "requirements.geography"),
     ('digest = "sha256"', 'digest = "md5"', "requirements.digest"),
