@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from datasigil.datasets.entry import Manifest
     from datasigil.datasets.finding import FilesFinding, Progress
     from datasigil.datasets.manifest import ManifestSource
-    from datasigil.verification.files import DataCheck
     from datasigil.datasets.tree import Tree
+    from datasigil.verification.files import DataCheck
 
 CARD_MAX_BYTES = 256 * 1024
 _CARD_KEY = re.compile(r"datasigil:\s+(\S.*?)\s*\Z")
