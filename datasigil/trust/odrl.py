@@ -42,7 +42,7 @@ def judge_terms(terms: Mapping[str, Any], circumstances: Circumstances) -> Terms
     """Judge `permission` and `prohibition` of an ODRL offer or agreement that passed its closed table."""
     action = circumstances.action
     for rule in terms.get("prohibition", ()):
-        if _covers(rule["action"], action) and _holds(rule.get("constraint", ()), circumstances) is not False:
+        if _covers(rule["action"], circumstances) and _holds(rule.get("constraint", ()), circumstances) is not False:
             return TermsFinding(False, f"{rule['action']} is prohibited")
     reason = f"nothing permits {action}"
     for rule in terms.get("permission", ()):
@@ -55,12 +55,17 @@ def judge_terms(terms: Mapping[str, Any], circumstances: Circumstances) -> Terms
     return TermsFinding(False, reason)
 
 
-def _covers(prohibited: str, action: str) -> bool:
+def _covers(prohibited: str, circumstances: Circumstances) -> bool:
     # An unknown action might include ours; only those known to be something else are let by.
+    action = circumstances.action
+    if prohibited in _COMMERCIAL:
+        return "non-commercial" not in circumstances.facts.get("purpose", ())
     known = {name for names in _BROADER.values() for name in names} | _UNRELATED
     return prohibited in _BROADER.get(action, ("use", action)) or prohibited not in known
 
 
+# Prohibited, these stand in the way of every use that is not known to be without commercial purpose.
+_COMMERCIAL: Final = frozenset({"commercialize", "commercialUse", "CommercialUse"})
 _UNRELATED: Final = frozenset(
     {
         "distribute",
@@ -70,7 +75,6 @@ _UNRELATED: Final = frozenset(
         "display",
         "archive",
         "translate",
-        "commercialize",
         "evaluation",
         "research",
     }

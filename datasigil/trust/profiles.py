@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from datasigil.record import dataclass
 
-READ: Final = "2026-07"
+READ: Final = "2026-11"
 """When the sources were last looked at for these rules."""
 
 
@@ -98,6 +98,9 @@ def _snapshot(subject: Mapping[str, Any], _audited: bool, _today: str) -> bool:
 _AI_ACT_10: Final = "Regulation (EU) 2024/1689 (AI Act), Art. 10"
 _AB_2013: Final = "California AB 2013, Civil Code section 3111"
 
+# Read on pages about it. It replaced SR 11-7 of 2011, and says of itself that it does not cover generative AI.
+_MRM: Final = "Revised Guidance on Model Risk Management (SR 26-2, OCC Bulletin 2026-13)"
+
 _EVERYWHERE: Final = (
     SectorRule("license", "the licence is stated", f"{_AB_2013}(a)(6)", "2024-09-28", "/credentialSubject/license/expression", _license_known),
     SectorRule(
@@ -125,11 +128,11 @@ PROFILES: Final[Mapping[str, tuple[SectorRule, ...]]] = {
         SectorRule("pfi", "whether it holds personal financial information was evaluated, with a result", "GLBA Safeguards Rule, 16 CFR part 314", "2023-06-09", "/credentialSubject/classification", _evaluated("pfi")),
         SectorRule("pci", "whether it holds cardholder data was evaluated, with a result", "PCI DSS v4.0.1", "2024-06", "/credentialSubject/classification", _evaluated("pci")),
         SectorRule(
-            "quality", "completeness and validity were measured", "SR 11-7, model risk management, section V (data quality)", "2011-04-04",
+            "quality", "completeness and validity were measured", f"{_MRM}, model development (data quality)", "2026-04-17",
             "/credentialSubject/qualityMeasurement", _measured("completeness", "validity"),
         ),
-        SectorRule("representative", "whom and what it represents is described", "SR 11-7, model risk management, section IV", "2011-04-04", "/credentialSubject/representativeness", _text("representativeness")),
-        SectorRule("frozen", "it is a fixed snapshot", "SR 11-7, model risk management, section VII (documentation)", "2011-04-04", "/credentialSubject/isLiveDataset", _snapshot),
+        SectorRule("representative", "whom and what it represents is described", f"{_MRM}, model development (representativeness of data)", "2026-04-17", "/credentialSubject/representativeness", _text("representativeness")),
+        SectorRule("frozen", "it is a fixed snapshot", f"{_MRM}, governance (documentation)", "2026-04-17", "/credentialSubject/isLiveDataset", _snapshot),
     ),
     "health": (
         *_EVERYWHERE,

@@ -7,12 +7,22 @@ plan did not establish is a way: whatever failed or stayed open is an obstacle, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from datasigil.record import replace
 from datasigil.report import FAILED, UNDETERMINED
 from datasigil.trust.licensing import alternatives
-from datasigil.trust.planner import NOTHING, Candidate, IntendedUse, LicensePlan, Obstacle, Part, Way, plan_licenses
+from datasigil.trust.planner import (
+    NOTHING,
+    SHARES,
+    Candidate,
+    IntendedUse,
+    LicensePlan,
+    Obstacle,
+    Part,
+    Way,
+    plan_licenses,
+)
 from datasigil.verification.attested import Attested, find_grant
 
 if TYPE_CHECKING:
@@ -20,6 +30,9 @@ if TYPE_CHECKING:
 
     from datasigil.trust.rules import TrustPolicy
     from datasigil.verification.plan import Outcome
+
+WITHIN: Final = (NOTHING, "model")
+"""What may leave the house where nobody permits passing the data itself on."""
 
 # What nobody said, as opposed to what somebody forbade; a person can still find it out.
 _UNSAID = ("_UNKNOWN", "_UNDETERMINED", "_MISSING")
@@ -75,14 +88,25 @@ def _part(attested: Attested) -> Part:
     findings = alternatives(
         stated["expression"], text_digest=stated.get("textDigest"), rules=wanted.licenses, use=wanted.use, commercial=wanted.commercial,
     )  # fmt: skip
-    ways = [Way(one.ids, one.duties) for one in findings if one.outcome == "allowed"]
+    reach = SHARES if _may_be_passed_on(attested) else WITHIN
+    ways = [Way(one.ids, one.duties, reach) for one in findings if one.outcome == "allowed"]
     grant = find_grant(attested, wanted) if all(one.code != "LICENSE_DENIED" for one in findings) else None
     if grant is not None:
         terms = ("the grant's own terms on models",) if grant.model_terms else ()
-        reach = ("nothing", "model", "data") if grant.distributable else ("nothing", "model")
-        ways.append(Way((), (*grant.duties, *terms), reach))
+        ways.append(Way((), (*grant.duties, *terms), SHARES if grant.distributable else WITHIN))
     name = " ".join(str(subject[member]) for member in ("name", "version"))
     return Part(name, stated["expression"], tuple(ways))
+
+
+def _may_be_passed_on(attested: Attested) -> bool:
+    """Say whether the publisher's own ODRL terms, where there are any, permit passing the data on; in a closed world silence does not."""
+    from datasigil.trust.odrl import Circumstances, judge_terms
+
+    terms = attested.credential.subject.get("hasPolicy")
+    if terms is None:
+        return True
+    facts = attested.facts(attested.situation.policy.requirements)
+    return judge_terms(terms, Circumstances("distribute", facts)).permitted
 
 
 def _ancestors(attested: Attested) -> Iterator[Part]:

@@ -113,6 +113,15 @@ def test_a_grant_to_oneself_opens_a_way_that_does_not_pass_data_on(desk):
     assert refused.document["conflicts"][0]["codes"] == ["LICENSE_CONFLICT"]
 
 
+def test_terms_that_do_not_permit_passing_on_keep_the_data_in_the_house(desk):
+    for permitted, code in ((("ai-training",), 1), (("ai-training", "distribute"), 0)):
+        terms = {"id": "urn:example:offer:1", "type": "Offer", "permission": [{"action": one} for one in permitted]}
+        document = desk.world.issue(subject={"hasPolicy": terms})
+        desk.put(desk.world.publish(document))
+        assert plan(desk, desk.bundle, "--use", "ai-training", "--share", "model").code == 0
+        assert plan(desk, desk.bundle, "--use", "ai-training", "--share", "data").code == code
+
+
 def test_what_a_dataset_was_made_from_counts_with_it(desk):
     world = desk.world
     source = world.issue(subject={"license": {"expression": "CC-BY-SA-4.0", "assurance": "declared"}})

@@ -80,6 +80,14 @@ def test_a_prohibition_of_the_broader_action_covers_the_narrower(action, broader
     assert not permits([rule(action)], [rule(broader)], action=action)
 
 
+@pytest.mark.parametrize("prohibited", ["commercialize", "commercialUse", "CommercialUse"])
+def test_a_prohibition_of_commercial_use_holds_unless_the_use_is_known_to_be_none(prohibited):
+    private = {**FACTS, "purpose": frozenset({"ai-training", "non-commercial"})}
+    assert not permits([rule()], [rule(prohibited)])
+    assert not permits([rule()], [rule(prohibited)], facts={})
+    assert permits([rule()], [rule(prohibited)], facts=private)
+
+
 def test_duties_are_reported():
     finding = judge_terms(
         {"permission": [rule(duty=[{"action": "attribute"}])], "obligation": [{"action": "inform"}]},
