@@ -46,6 +46,7 @@ def run(given: Namespace, console: Console) -> int:
     recipe = read_recipe(path)
     folder = Path(given.folder) if given.folder else path.parent / recipe.folder
     parents = {one.name: _parent(one, path.parent, given, console) for one in recipe.inputs}
+    _refuse_among_parents(folder, recipe, path.parent)
     if given.dry_run:
         return _dry_run(recipe, parents, console)
     output = envelope.output_path(given.output, f"{folder.absolute().name}.lineage.json")
@@ -53,7 +54,7 @@ def run(given: Namespace, console: Console) -> int:
     signer, login = envelope.signing_place(given)
     started = _now()
     origins = output.with_name(output.name.removesuffix(".json") + ".mapping.jsonl")
-    outcome, built = _made(recipe, parents, folder, origins)
+    outcome, built = _made(recipe, parents, folder, origins, console)
     subject = lineage_subject(
         recipe, parents, outcome, built, agent={"id": signer.controller, "name": given.agent or signer.controller[:200]}, started=started, ended=_now()
     )  # fmt: skip
@@ -112,7 +113,11 @@ def as_parent(credential: Credential, manifest: Manifest, data: Path) -> Parent:
     entries = {entry.path: entry for entry in manifest.entries}
     opened = verified_opener(data)
     return Parent(
-        credential.id, credential.digest, manifest.root.hex(), tuple(entries), lambda name: opened(entries[name])
+        credential.id,
+        credential.digest,
+        manifest.root.hex(),
+        {name: one.size for name, one in entries.items()},
+        lambda name: opened(entries[name]),
     )
 
 
@@ -155,7 +160,25 @@ def require_usable(path: Path, given: Namespace, console: Console) -> None:
 # The run ------------------------------------------------------------------------------------------------------------
 
 
-def _made(recipe: Recipe, parents: dict[str, Parent], folder: Path, origins: Path) -> tuple[Outcome, Manifest]:
+def _refuse_among_parents(folder: Path, recipe: Recipe, base: Path) -> None:
+    """Refuse a result inside a parent's data, which would no longer be what its manifest lists, and one around it.
+
+    Raises:
+        DatasigilError: USAGE.
+    """
+    target = os.path.realpath(folder)
+    for one in recipe.inputs:
+        data = os.path.realpath(base / one.data)
+        if os.path.commonpath((target, data)) in (target, data):
+            raise DatasigilError(
+                "USAGE", "the result would lie inside a parent's data, or around it", place=str(folder), expected="a folder of its own", found=str(base / one.data),
+                next_action="name another with --folder, or in output.folder",
+            )  # fmt: skip
+
+
+def _made(
+    recipe: Recipe, parents: dict[str, Parent], folder: Path, origins: Path, console: Console
+) -> tuple[Outcome, Manifest]:
     """Run into the folder and keep the table of origins, or leave neither."""
     if os.path.lexists(origins):
         raise DatasigilError(
@@ -163,12 +186,16 @@ def _made(recipe: Recipe, parents: dict[str, Parent], folder: Path, origins: Pat
             next_action="remove it, or name another credential with -o",
         )  # fmt: skip
     origins.parent.mkdir(parents=True, exist_ok=True)
+    meter = console.meter("curating")
     try:
         with open(origins, "xb") as table:
-            outcome = run_recipe(recipe, parents, folder, mapping=table)
+            outcome = run_recipe(recipe, parents, folder, mapping=table, progress=meter)
     except BaseException:
         origins.unlink(missing_ok=True)
         raise
+    finally:
+        if meter is not None:
+            meter.close()
     return outcome, result_manifest(folder, recipe.digests)
 
 

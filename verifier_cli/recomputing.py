@@ -70,8 +70,13 @@ def run(given: Namespace, console: Console) -> int:
     if report.decision != "VALID" or lineage is None:
         console.say("the lineage itself does not hold, so that there is nothing to repeat")
         return show(report, console)
+    if lineage.subject["assurance"] != "computed":
+        raise DatasigilError(
+            "USAGE", "this lineage is its agent's word, and no recipe stands behind it", place=lineage.id, expected="assurance computed", found=lineage.subject["assurance"],
+            next_action="ask the curator for a recipe, or accept declared lineage in your trust file",
+        )  # fmt: skip
     parents = _parents(recipe, bundle, given, path.parent, lineage)
-    finding = _again(recipe, parents, lineage, report, given)
+    finding = _again(recipe, parents, lineage, report, given, console)
     return _shown(finding, console)
 
 
@@ -184,7 +189,11 @@ def _parent(source: Input, bundle: Bundle, lineage: Credential, named: Path | No
     entries = {entry.path: entry for entry in manifest.entries}
     opened = verified_opener(data)
     return Parent(
-        credential.id, credential.digest, manifest.root.hex(), tuple(entries), lambda name: opened(entries[name])
+        credential.id,
+        credential.digest,
+        manifest.root.hex(),
+        {name: one.size for name, one in entries.items()},
+        lambda name: opened(entries[name]),
     )
 
 
@@ -223,15 +232,20 @@ def _own_manifest(data: Path, credential: Credential) -> ManifestSource | None:
 
 
 def _again(
-    recipe: Recipe, parents: dict[str, Parent], lineage: Credential, report: Report, given: Namespace
+    recipe: Recipe, parents: dict[str, Parent], lineage: Credential, report: Report, given: Namespace, console: Console
 ) -> _Finding:
     from datasigil.curation.derivation import Difference, compare, notes, result_manifest
     from datasigil.curation.running import run as run_recipe
 
-    with tempfile.TemporaryDirectory(prefix="datasigil-recompute-", dir=given.work) as work:
-        folder = Path(work) / "result"
-        outcome = run_recipe(recipe, parents, folder)
-        built = result_manifest(folder, recipe.digests)
+    meter = console.meter("recomputing")
+    try:
+        with tempfile.TemporaryDirectory(prefix="datasigil-recompute-", dir=given.work) as work:
+            folder = Path(work) / "result"
+            outcome = run_recipe(recipe, parents, folder, progress=meter)
+            built = result_manifest(folder, recipe.digests)
+    finally:
+        if meter is not None:
+            meter.close()
     differences = compare(lineage.subject, recipe, parents, outcome, built)
     if given.result:
         from datasigil.datasets.files import check_files

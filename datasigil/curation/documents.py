@@ -16,10 +16,13 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from typing import IO, Any, BinaryIO, Final, Self
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from datasigil.curation.limits import DOCUMENT_BYTES_MAX, DOCUMENT_SILENCE_SECONDS, DOCUMENT_TEXT_BYTES_MAX
 from datasigil.errors import DatasigilError
+
+if TYPE_CHECKING:
+    from datasigil.curation.reading import Parent
 
 FORMATS: Final = {
     ".pdf": "pdf",
@@ -143,6 +146,26 @@ class DocumentReader:
             return Extraction(name, path, form, code=answer["code"], message=answer["message"])
         return Extraction(name, path, form, tuple(Page(text, images) for text, images in answer["pages"]))
 
+    def rows(self, path: str, parent: Parent) -> list[list[str]]:
+        """Return the cells of a workbook's first sheet as text.
+
+        Raises:
+            DatasigilError: RECORDS, EXTRA_MISSING.
+        """
+        _require("xlsx")
+        with parent.open(path) as file:
+            data = file.read(DOCUMENT_BYTES_MAX + 1)
+        answer = self._ask("xlsx", data) if len(data) <= DOCUMENT_BYTES_MAX else None
+        if answer is None or "code" in answer:
+            why = (
+                "it is larger, or takes more time or memory, than a sheet may" if answer is None else answer["message"]
+            )
+            raise DatasigilError(
+                "RECORDS", f"the workbook cannot be read: {why}", place=path, expected="an XLSX file without password", found="" if answer is None else answer["code"],
+                next_action="save the sheet as CSV, and issue the parent's credential again",
+            )  # fmt: skip
+        return [[str(cell) for cell in row] for row in answer["rows"]]
+
     def _ask(self, form: str, data: bytes) -> dict[str, Any] | None:
         if self._child is None or self._child.poll() is not None:
             self.close()
@@ -196,7 +219,7 @@ def _answer(pipe: IO[bytes]) -> dict[str, Any] | None:
 
 
 def _require(form: str) -> None:
-    modules = {"pdf": "pypdf", "docx": "defusedxml"}
+    modules = {"pdf": "pypdf", "docx": "defusedxml", "xlsx": "openpyxl"}
     if form not in modules:
         return
     from importlib.util import find_spec

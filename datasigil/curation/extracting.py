@@ -1,11 +1,11 @@
 """The child that reads documents: `python -m datasigil.curation.extracting`, started and killed by `documents`.
 
-Here: the readers of PDF (pypdf), DOCX (ECMA-376 part 1, through zipfile and defusedxml), HTML (the standard library's parser) and plain
+Here: the readers of PDF (pypdf), DOCX (ECMA-376 part 1, through zipfile and defusedxml), XLSX (openpyxl), HTML (the standard library's parser) and plain
 text, under CPU and memory limits. Not here: files, paths, network: the child is given bytes and answers with texts. Macros, scripts,
 embedded files, external references and entities are never followed.
 
 A request is a length of 8 bytes, big-endian, a format of 8 characters, then bytes; an answer is a length and JSON, either
-`{"pages": [[text, has images]]}` or `{"code", "message"}`.
+`{"pages": [[text, has images]]}`, `{"rows": [[text]]}` or `{"code", "message"}`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from datasigil.curation.limits import (
     DOCX_ENTRIES_MAX,
     DOCX_PART_BYTES_MAX,
     DOCX_RATIO_MAX,
+    SHEET_ROWS_MAX,
 )
 from datasigil.limits import MIB
 
@@ -186,6 +187,11 @@ def _docx(data: bytes) -> Pages:
 
 def _check_archive(archive: Any) -> None:
     """Refuse bombs by what the directory says; reading is bounded as well, since a directory can lie."""
+    if _BODY not in _check_entries(archive, "word/"):
+        raise RefusedError("CORRUPT", f"the archive has no {_BODY}")
+
+
+def _check_entries(archive: Any, below: str) -> list[str]:
     listed = archive.infolist()
     names = [one.filename for one in listed]
     if len(listed) > DOCX_ENTRIES_MAX:
@@ -194,11 +200,10 @@ def _check_archive(archive: Any) -> None:
         raise RefusedError("CORRUPT", "the archive names one part twice")
     if any(one.flag_bits & 1 for one in listed):
         raise RefusedError("ENCRYPTED", "a part of the archive is encrypted")
-    if _BODY not in names:
-        raise RefusedError("CORRUPT", f"the archive has no {_BODY}")
     for one in listed:
-        if one.filename.startswith("word/") and one.file_size > MIB and one.file_size > DOCX_RATIO_MAX * max(1, one.compress_size):  # fmt: skip
+        if one.filename.startswith(below) and one.file_size > MIB and one.file_size > DOCX_RATIO_MAX * max(1, one.compress_size):  # fmt: skip
             raise RefusedError("LIMIT", "a part unpacks to far more than a document holds")
+    return names
 
 
 def _part(archive: Any, name: str) -> Any:
@@ -244,6 +249,47 @@ def _paragraphs(root: Any) -> str:
 
 def _local(node: Any) -> str:
     return str(node.tag).rpartition("}")[2]
+
+
+# XLSX ---------------------------------------------------------------------------------------------------------------
+
+
+def workbook_rows(data: bytes) -> list[list[str]]:
+    """Return the cells of a workbook's first sheet as text: values as stored, formulas never computed.
+
+    Raises:
+        RefusedError: as `extract`.
+    """
+    import zipfile
+
+    if data.startswith(_CFB):
+        raise RefusedError("ENCRYPTED", "a compound file: an XLSX with a password, or an old .xls")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            _check_entries(archive, "xl/")
+        from openpyxl import load_workbook  # takes defusedxml where it is installed
+
+        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+        rows = []
+        for row in book.worksheets[0].iter_rows(values_only=True):
+            rows.append(["" if one is None else _cell(one) for one in row])
+            if len(rows) > SHEET_ROWS_MAX:
+                raise RefusedError("LIMIT", f"more than {SHEET_ROWS_MAX} rows")
+    except (RefusedError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the library lets many kinds through for hostile files
+        raise RefusedError("CORRUPT", f"not a readable workbook: {type(error).__name__}") from None
+    return rows
+
+
+def _cell(value: Any) -> str:
+    from datetime import datetime
+
+    if isinstance(value, datetime) and not any((value.hour, value.minute, value.second)):
+        return value.date().isoformat()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return _clean(str(value))
 
 
 # HTML and text ------------------------------------------------------------------------------------------------------
@@ -349,7 +395,7 @@ def _limit_time() -> None:
 def answer(form: str, data: bytes) -> dict[str, Any]:
     """Return the answer about one document."""
     try:
-        return {"pages": extract(form, data)}
+        return {"rows": workbook_rows(data)} if form == "xlsx" else {"pages": extract(form, data)}
     except RefusedError as error:
         return {"code": error.code, "message": str(error)}
     except MemoryError:

@@ -45,3 +45,5 @@ DOCX_RATIO_MAX: Final = 200
 """how many times larger than packed a DOCX part above 1 MiB may be."""
 DOCX_ENTRIES_MAX: Final = 10_000
 """entries of a DOCX file."""
+SHEET_ROWS_MAX: Final = 1_000_000
+"""rows of a sheet with a row for every file."""

@@ -10,6 +10,7 @@ import contextlib
 import re
 import signal
 import threading
+import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from re import _constants as _c  # type: ignore[attr-defined]  # the parser's names; private, stable since 3.11
@@ -21,7 +22,9 @@ from datasigil.curation.limits import GLOB_STARS_MAX, PATTERN_CHARACTERS_MAX, PA
 from datasigil.datasets.paths import path_problem
 from datasigil.errors import DatasigilError
 
-_SMALL_REPEAT: Final = 16  # repetitions up to this many may hold others: {1,16} of {1,16} stays small
+_TIMES_MAX: Final = (
+    8  # how often something that can match in several ways may be repeated, all enclosing counts multiplied
+)
 _SINGLE: Final = frozenset({_c.LITERAL, _c.NOT_LITERAL, _c.IN, _c.ANY, _c.CATEGORY})
 _REPEATS: Final = frozenset({_c.MAX_REPEAT, _c.MIN_REPEAT, _c.POSSESSIVE_REPEAT})
 _REFUSED: Final = {
@@ -42,11 +45,13 @@ def read(value: Any, place: str) -> str:
     if len(pattern) > PATTERN_CHARACTERS_MAX:
         raise fault(place, "the pattern is too long", expected=f"at most {PATTERN_CHARACTERS_MAX} characters", found=len(pattern))  # fmt: skip
     try:
-        tree = _parser.parse(pattern)
-        compiled(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what Python will read in another way one day is refused today
+            tree = _parser.parse(pattern)
+            compiled(pattern)
+    except (re.error, RecursionError, OverflowError, Warning) as error:
         raise fault(place, f"the pattern is no regular expression: {error}", expected="Python's syntax", found=pattern) from None  # fmt: skip
-    problem = _problem(tree, repeated=False)
+    problem = _problem(tree, 1)
     if problem:
         raise fault(place, f"the pattern could run for ever: {problem}", expected="repetition of single characters or of bounded parts", found=pattern)  # fmt: skip
     if compiled(pattern).search("") is not None:
@@ -54,19 +59,19 @@ def read(value: Any, place: str) -> str:
     return pattern
 
 
-def _problem(tree: Any, *, repeated: bool) -> str:
-    """Return what is dangerous in a parsed pattern; `repeated` says that it stands inside a repetition without a small bound."""
+def _problem(tree: Any, times: int) -> str:
+    """Return what is dangerous in a parsed pattern; `times` is how often it may be repeated, all enclosing counts multiplied."""
     for operator, argument in tree:
         if operator in _REFUSED:
             return _REFUSED[operator]
         if operator in _REPEATS:
-            found = _repeat_problem(argument, repeated=repeated)
+            found = _repeat_problem(argument, times)
         elif operator is _c.SUBPATTERN:
-            found = _problem(argument[3], repeated=repeated)
+            found = _problem(argument[3], times)
         elif operator is _c.ATOMIC_GROUP:
-            found = _problem(argument, repeated=repeated)
+            found = _problem(argument, times)
         elif operator is _c.BRANCH:
-            found = "a choice inside a repetition" if repeated else _first(argument[1], repeated=repeated)
+            found = "a choice inside a repetition" if times > _TIMES_MAX else _first(argument[1], times)
         else:
             found = ""
         if found:
@@ -74,17 +79,18 @@ def _problem(tree: Any, *, repeated: bool) -> str:
     return ""
 
 
-def _first(branches: Any, *, repeated: bool) -> str:
-    return next((found for one in branches if (found := _problem(one, repeated=repeated))), "")
+def _first(branches: Any, times: int) -> str:
+    return next((found for one in branches if (found := _problem(one, times))), "")
 
 
-def _repeat_problem(argument: Any, *, repeated: bool) -> str:
+def _repeat_problem(argument: Any, times: int) -> str:
     low, high, body = argument
-    if repeated and low != high:
+    if times > _TIMES_MAX and low != high:
         return "a repetition inside a repetition"
-    wide = high is _c.MAXREPEAT or int(high) > _SMALL_REPEAT
-    single = len(body) == 1 and body[0][0] in _SINGLE
-    return "" if single else _problem(body, repeated=repeated or wide)
+    if len(body) == 1 and body[0][0] in _SINGLE:
+        return ""
+    most = _TIMES_MAX + 1 if high is _c.MAXREPEAT else min(int(high), _TIMES_MAX + 1)
+    return _problem(body, times * max(1, most))
 
 
 @lru_cache(maxsize=1000)

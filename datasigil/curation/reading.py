@@ -17,6 +17,8 @@ from datasigil.curation.documents import DocumentReader
 from datasigil.curation.limits import RECORD_BYTES_MAX
 from datasigil.curation.patterns import path_pattern
 from datasigil.curation.recipe import Input
+from datasigil.curation.sheets import read_sheet, row_of
+from datasigil.datasets.finding import Progress
 from datasigil.datasets.limits import FIELD_BYTES_MAX
 from datasigil.datasets.paths import display_path, path_problem
 from datasigil.encoding import GENERIC, parse_json
@@ -47,7 +49,7 @@ class Parent:
     credential: str
     credential_digest: str
     root: str
-    files: tuple[str, ...]
+    files: Mapping[str, int]  # path to size, in the order of the manifest
     open: Callable[[str], BinaryIO]
 
     def reference(self) -> dict[str, str]:
@@ -67,21 +69,42 @@ class Reading:
     without: int = 0
     extractions: list[dict[str, Any]] = field(default_factory=list)
 
-    def items(self, documents: DocumentReader) -> Iterator[Item]:
-        """Yield the records of the input's files.
+    def items(self, documents: DocumentReader, progress: Progress | None = None) -> Iterator[Item]:
+        """Yield the records of the input's files; `progress` is told the bytes of this input's files that are done.
 
         Raises:
             MalformedError: CURATION_RECIPE, for a pattern that no file has. DatasigilError: RECORDS, FORMAT, LIMIT, EXTRA_MISSING.
         """
-        form = self.source.read["format"]
-        for path in matching_files(self.source, self.parent):
+        wanted = self.source.read.get("sheet")
+        sheet = None if wanted is None else read_sheet(wanted, self.parent, documents)
+        paths = matching_files(self.source, self.parent)
+        done, total = 0, sum(self.parent.files[path] for path in paths)
+        for path in paths:
             self.files += 1
-            if form == "documents":
-                yield from self._document(path, documents)
-                continue
-            for number, record in enumerate(self._rows(path, form)):
-                self.records += 1
-                yield Item(self._named(record, path), Origin(self.source.name, path, number))
+            row = {} if sheet is None else row_of(path, sheet, self.source.read["sheet"]["file"])
+            for item in self._items(path, documents):
+                if not row:
+                    yield item
+                elif taken := row.keys() & item.record.keys():
+                    raise _bad(
+                        path,
+                        f"the column {min(taken)!r} of the sheet is there already",
+                        expected="other columns in read.sheet",
+                    )
+                else:
+                    yield Item({**item.record, **row}, item.origin)
+            done += self.parent.files[path]
+            if progress is not None:
+                progress(done, total, path)
+
+    def _items(self, path: str, documents: DocumentReader) -> Iterator[Item]:
+        form = self.source.read["format"]
+        if form == "documents":
+            yield from self._document(path, documents)
+            return
+        for number, record in enumerate(self._rows(path, form)):
+            self.records += 1
+            yield Item(self._named(record, path), Origin(self.source.name, path, number))
 
     def _rows(self, path: str, form: str) -> Iterator[Record]:
         read = {"jsonl": _json_lines, "csv": _table, "tsv": _table, "lines": self._lines}[form]
@@ -147,7 +170,7 @@ def matching_files(source: Input, parent: Parent) -> tuple[str, ...]:
         if not matched:
             from datasigil.curation.forms import fault
 
-            near = _nearest_file(pattern, parent.files)
+            near = _nearest_file(pattern, tuple(parent.files))
             raise fault(f"inputs {source.name}: read.files[{number}]", "no file of the parent has this name", expected=near, found=pattern)  # fmt: skip
         found.update(dict.fromkeys(matched))
     return tuple(found)

@@ -31,7 +31,7 @@ from datasigil.curation.forms import (
     text,
 )
 from datasigil.curation.limits import INPUTS_MAX, RECIPE_BYTES_MAX, SPLITS_MAX, STEPS_MAX
-from datasigil.datasets.paths import path_problem
+from datasigil.datasets.paths import fold, path_problem
 from datasigil.errors import MalformedError
 
 RECIPE_TYPE: Final = "CurationRecipe"
@@ -122,6 +122,19 @@ def _beside(value: Any, place: str) -> str:
     return found
 
 
+def _place(value: Any, place: str) -> str:
+    """Return a path on this machine; nothing is opened."""
+    found = text(value, place)
+    if "\0" in found or "://" in found:
+        raise fault(
+            place,
+            "not a path on this machine",
+            expected="a path; fetch remote data first",
+            found=found.replace("\0", "?"),
+        )
+    return found
+
+
 _TEXTS = list_of(text, unique=True)
 _PREDICATES: Form = {
     "column": Key(text, required=True),
@@ -176,6 +189,11 @@ _OPS: Mapping[str, Form] = {
     },
 }
 _ONE_PREDICATE = frozenset(_PREDICATES) - {"column"}
+_SHEET: Form = {
+    "file": Key(text, required=True),
+    "key": Key(text, required=True),
+    "columns": Key(_TEXTS, required=True),
+}
 _READ: Mapping[str, Form] = {
     "jsonl": {"document": Key(text), "documentAs": Key(one_of("path", "stem"))},
     "csv": {"document": Key(text), "documentAs": Key(one_of("path", "stem"))},
@@ -202,7 +220,7 @@ _SPLIT: Form = {
     "others": Key(text),
 }
 _OUTPUT: Form = {
-    "folder": Key(text, required=True),
+    "folder": Key(_place, required=True),
     "file": Key(text),
     "split": Key(lambda value, place: read_table(value, _SPLIT, place)),
     "digests": Key(one_of("blake3+sha256", "sha256")),
@@ -215,7 +233,13 @@ def _read(value: Any, place: str) -> dict[str, Any]:
     form = _READ.get(value["format"])
     if form is None:
         raise fault(f"{place}.format", "this format is not known", expected=nearest(value["format"], FORMATS), found=value["format"])  # fmt: skip
-    return read_table(value, {"format": Key(text), "files": Key(list_of(_glob), required=True), **form}, place)
+    return read_table(
+        value, {"format": Key(text), "files": Key(list_of(_glob), required=True), "sheet": Key(_sheet), **form}, place
+    )
+
+
+def _sheet(value: Any, place: str) -> dict[str, Any]:
+    return read_table(value, _SHEET, place)
 
 
 def _glob(value: Any, place: str) -> str:
@@ -261,8 +285,8 @@ def _decimal(value: str) -> Fraction | None:
 def _input(value: Any, place: str) -> Input:
     form = {
         "name": Key(text, required=True),
-        "credential": Key(text, required=True),
-        "data": Key(text, required=True),
+        "credential": Key(_place, required=True),
+        "data": Key(_place, required=True),
         "read": Key(_read, required=True),
         "steps": Key(list_of(_step, maximum=STEPS_MAX)),
     }
@@ -342,9 +366,18 @@ def _check_output(output: Mapping[str, Any]) -> None:
     if ("members" in split) == ("shares" in split):
         raise fault("output.split", "a split says who belongs where", expected="either members or shares")
     parts = [*split.get("members", split.get("shares", {})), *([split["others"]] if "others" in split else [])]
-    for name in parts:
-        if name != "drop":
-            _check_file(f"{name}.jsonl", f"output.split: {name}")
+    folded: dict[str, str] = {}
+    for name in dict.fromkeys(parts):
+        if name == "drop":
+            continue
+        _check_file(f"{name}.jsonl", f"output.split: {name}")
+        if folded.setdefault(fold(name), name) != name:
+            raise fault(
+                f"output.split: {name}",
+                "two parts would be one file on some systems",
+                expected="names that differ in more than case",
+                found=folded[fold(name)],
+            )
     if "shares" in split:
         _check_shares(split)
     else:

@@ -24,6 +24,7 @@ from datasigil.curation.limits import RULE_CHARACTERS_MAX
 from datasigil.curation.reading import Item, Parent, Reading, record_line
 from datasigil.curation.recipe import EXTRACTION_REPORT, Recipe, Step, _plain
 from datasigil.curation.steps import Removed, Tally, apply, draw
+from datasigil.datasets.finding import Progress
 from datasigil.datasets.paths import display_path
 from datasigil.errors import DatasigilError
 
@@ -64,7 +65,14 @@ class Outcome:
     extraction: dict[str, Any] | None
 
 
-def run(recipe: Recipe, parents: Mapping[str, Parent], folder: Path, *, mapping: BinaryIO | None = None) -> Outcome:
+def run(
+    recipe: Recipe,
+    parents: Mapping[str, Parent],
+    folder: Path,
+    *,
+    mapping: BinaryIO | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
     """Run a recipe over its parents (by input name) into the new folder `folder`; the table of origins also goes to `mapping`.
 
     The folder is made; what is written is complete or nothing is left.
@@ -75,7 +83,7 @@ def run(recipe: Recipe, parents: Mapping[str, Parent], folder: Path, *, mapping:
     _make(folder)
     try:
         with DocumentReader() as documents, _Writer(recipe, folder, mapping) as writer:
-            return _Run(recipe, parents, documents, writer).outcome()
+            return _Run(recipe, parents, documents, writer, progress).outcome()
     except BaseException:
         import shutil
 
@@ -101,12 +109,18 @@ class _Run:
     """The state of one run."""
 
     def __init__(
-        self, recipe: Recipe, parents: Mapping[str, Parent], documents: DocumentReader, writer: _Writer
+        self,
+        recipe: Recipe,
+        parents: Mapping[str, Parent],
+        documents: DocumentReader,
+        writer: _Writer,
+        progress: Progress | None,
     ) -> None:
         self._recipe = recipe
         self._readings = [Reading(one, parents[one.name]) for one in recipe.inputs]
         self._documents = documents
         self._writer = writer
+        self._progress = progress
         self._tallies: list[list[Tally]] = [[] for _ in recipe.inputs]
         self._after: list[Tally] = []
 
@@ -133,7 +147,7 @@ class _Run:
 
     def _merged(self) -> Iterator[Item]:
         for number, reading in enumerate(self._readings):
-            items: Iterator[Item] = reading.items(self._documents)
+            items: Iterator[Item] = reading.items(self._documents, self._progress)
             for place, step in enumerate(reading.source.steps):
                 tally = Tally(step, reading.source.name)
                 self._tallies[number].append(tally)

@@ -202,6 +202,12 @@ def test_a_parent_is_a_dataset_whose_files_are_the_signed_ones(run, parent):
     assert not Path("again").exists()
 
 
+@pytest.mark.parametrize("place", ["leases/clean", ".", "leases"])
+def test_a_result_lies_neither_inside_a_parent_nor_around_it(run, parent, place):
+    run.refused("curate", "clean.recipe.toml", "--folder", place, code="USAGE", exit_code=2)
+    run.refused("curate", "clean.recipe.toml", "--folder", place, "--dry-run", code="USAGE", exit_code=2)
+
+
 def test_a_parent_can_be_held_against_a_trust_file_first(run, parent, verify):
     Path("nobody.toml").write_text("formatVersion = 1\n")
     run.refused("curate", "clean.recipe.toml", "--policy", "nobody.toml", code="UNTRUSTED_ISSUER", exit_code=1)
@@ -244,6 +250,20 @@ def test_a_script_is_recorded_as_declared(run, parent, verify):
         Path("me.toml").write_text(f'{kept}\n[requirements]\nlineage = "{asked}"\n')
         code, out, _ = verify("check", "twice.sigil.json", "--policy", "me.toml", "--offline", "--json")
         outcomes[asked] = (code, json.loads(out)["codes"])
+    Path("any.recipe.toml").write_text(RECIPE)
+    words = (
+        "recompute",
+        "twice.sigil.json",
+        "--recipe",
+        "any.recipe.toml",
+        "--offline",
+        "--policy",
+        "me.toml",
+        "--json",
+    )
+    Path("me.toml").write_text(kept)
+    code, out, _ = verify(*words)
+    assert (code, json.loads(out)["code"]) == (2, "USAGE")
     assert outcomes == {"declared": (0, []), "computed": (1, ["LINEAGE_MISSING"])}
 
 

@@ -11,7 +11,7 @@ PAGE = (ROOT / "docs" / "curation.md").read_text("utf-8")
 
 
 def forms():
-    yield from (recipe._RECIPE, recipe._OUTPUT, recipe._SPLIT, recipe._REDACTION)
+    yield from (recipe._RECIPE, recipe._OUTPUT, recipe._SPLIT, recipe._REDACTION, recipe._SHEET)
     yield from recipe._OPS.values()
     yield from recipe._READ.values()
 

@@ -61,6 +61,9 @@ BAD = {
     "choices that repeat": (step(op="filter", column="x", matches="(a|aa)+$"), "steps[0].matches", "single characters"),
     "stars in stars": (step(op="filter", column="x", matches="(x*)*y"), "steps[0].matches", "single characters"),
     "large counts in stars": (step(op="filter", column="x", matches="(a{1,999}){1,999}b"), "steps[0].matches", "single characters"),
+    "small counts in small counts": (step(op="filter", column="x", matches="((a{1,9}){1,9}){1,9}b"), "steps[0].matches", "single characters"),
+    "fixed counts of what varies": (step(op="filter", column="x", matches="(a{1,9}){16}b"), "steps[0].matches", "single characters"),
+    "what Python will read in another way": (step(op="filter", column="x", matches="[[a]b]"), "steps[0].matches", "syntax"),
     "a backreference": (step(op="filter", column="x", matches="(a)\\1"), "steps[0].matches", "single characters"),
     "look-ahead": (step(op="filter", column="x", matches="a(?=b)"), "steps[0].matches", "single characters"),
     "a pattern for everything": (step(op="filter", column="x", matches="a*"), "steps[0].matches", "at least one character"),
@@ -76,6 +79,11 @@ BAD = {
     "a format's foreign key": (reading(beside={"x": "y"}), "inputs[0].read.beside", "one of"),
     "beside with an unknown variable": (reading(format="lines", beside={"x": "L/{nome}"}), "inputs[0].read.beside.x", "{name}"),
     "beside outside": (reading(format="lines", beside={"x": "../{name}"}), "inputs[0].read.beside.x", "path"),
+    "a place with NUL": ({"output": {"folder": "a\0b"}}, "output.folder", "path"),
+    "a place on the network": ({"output": {"folder": "s3://b/x"}}, "output.folder", "fetch"),
+    "a sheet without key": (reading(sheet={"file": "m.csv", "columns": ["x"]}), "inputs[0].read.sheet", "key"),
+    "a sheet's unknown key": (reading(sheet={"file": "m.csv", "key": "f", "columns": ["x"], "join": "left"}), "inputs[0].read.sheet.join", "one of"),
+    "parts that differ in case": (split(members={"Train": ["1"], "train": ["2"]}), "output.split: train", "case"),
     "a split with both": (split(members={"a": ["1"]}, shares={"a": "1"}), "output.split", "either"),
     "a split with neither": (split(), "output.split", "either"),
     "shares that do not add up": (split(shares={"a": "0.8", "b": "0.1"}), "output.split.shares", "1 together"),
@@ -118,3 +126,14 @@ def test_where_files_lie_is_no_part_of_the_recipes_digest_and_everything_else_is
     others = [recipe(seed=1), recipe(steps=None), recipe(name="y"), recipe(output={"folder": "o", "file": "x.jsonl"})]
     assert len({same, *(parse_recipe(one).digest(parents) for one in others)}) == 5
     assert parse_recipe(recipe()).digest({"a": "1" * 64}) != same
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z.]{2,}", r"\b\d{3}-\d{2}-\d{4}\b", r"(?:\d{1,3}\.){3}\d{1,3}", r"(?i)\bstrictly confidential\b",
+        r"(?:Mr|Ms|Dr)\.? [A-Z][a-z]+", r"https?://\S+", r"\+?[0-9][0-9 ()-]{6,}[0-9]", r"(?:ab?){2}c",
+    ],
+)  # fmt: skip
+def test_patterns_that_people_redact_with_are_accepted(pattern):
+    parse_recipe(recipe(**step(op="redact", columns=["text"], patterns=[{"name": "X", "pattern": pattern}])))

@@ -30,7 +30,13 @@ def lines(rows):
 
 def parent(files, name="p"):
     digest = hashlib.sha256(name.encode()).hexdigest()
-    return Parent(f"urn:x:{name}", digest, digest, tuple(sorted(files)), lambda path: io.BytesIO(files[path]))
+    return Parent(
+        f"urn:x:{name}",
+        digest,
+        digest,
+        {path: len(files[path]) for path in sorted(files)},
+        lambda path: io.BytesIO(files[path]),
+    )
 
 
 class Bench:
@@ -210,6 +216,86 @@ def test_tables_and_lines(bench):
     assert kept(bench, files=files, read={"format": "lines", "files": ["s/*"], "beside": {"L": "l/{name}"}}) == [{"L": "1", "text": "one"}, {"L": "0", "text": "two"}]  # fmt: skip
 
 
+SHEET = {"file": "meta.csv", "key": "file", "columns": ["jurisdiction", "licence"]}
+META = b"file,jurisdiction,licence,pages\na.pdf,DE,CC-BY-4.0,1\nd/b.html,FR,CC0-1.0,1\n"
+
+
+def workbook(*rows):
+    from openpyxl import Workbook
+
+    book, target = Workbook(), io.BytesIO()
+    for row in rows:
+        book.active.append(row)
+    book.save(target)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "xlsx"])
+def test_the_columns_of_a_sheet_with_a_row_per_file_serve_as_filters(bench, form):
+    rows = [line.split(",") for line in META.decode().split()]
+    sheets = {"csv": META, "tsv": META.replace(b",", b"\t"), "xlsx": workbook(*rows)}
+    files = {"a.pdf": pdf("one"), "d/b.html": b"<p>two", f"meta.{form}": sheets[form]}
+    read = {"format": "documents", "files": ["*.pdf", "d/*"], "sheet": SHEET | {"file": f"meta.{form}"}}
+    found = kept(bench, {"op": "filter", "column": "jurisdiction", "equals": "FR"}, files=files, read=read)
+    assert found == [{"document": "d/b.html", "text": "two", "jurisdiction": "FR", "licence": "CC0-1.0"}]
+
+
+@pytest.mark.parametrize(
+    ("meta", "sheet", "word"),
+    [
+        (META, {"file": "none.csv"}, "'meta.csv'?"),
+        (META, {"key": "File"}, "'file'?"),
+        (META, {"columns": ["jurisdictio"]}, "'jurisdiction'?"),
+        (META.replace(b"d/b.html", b"c.html"), {}, "d/b.html"),
+        (META.replace(b"d/b.html", b"a.pdf"), {}, "a row for every file"),
+        (META.replace(b"licence", b"jurisdiction"), {}, "jurisdiction"),
+        (META.replace(b"jurisdiction", b"text"), {"columns": ["text"]}, "other columns"),
+        (META + b'"open', {}, "CSV"),
+        (b"", {}, "a header"),
+        (b"\xff\xfe", {}, "UTF-8"),
+    ],
+)
+def test_a_sheet_that_does_not_fit_is_refused_by_name(bench, meta, sheet, word):
+    files = {"a.pdf": pdf("one"), "d/b.html": b"<p>two", "meta.csv": meta}
+    with pytest.raises(DatasigilError) as caught:
+        bench(files=files, read={"format": "documents", "files": ["*.pdf", "d/*"], "sheet": SHEET | sheet})
+    assert caught.value.code == "RECORDS"
+    assert word in caught.value.expected
+    assert list(bench.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"PK\x03\x04nothing", "CORRUPT"),
+        (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), "ENCRYPTED"),
+        (docx("a document, no workbook"), "CORRUPT"),
+        (workbook(["a"])[:-40], "CORRUPT"),
+    ],
+)
+def test_a_workbook_that_cannot_be_read_is_refused(bench, data, code):
+    files = {"a.pdf": pdf("one"), "meta.xlsx": data}
+    with pytest.raises(DatasigilError) as caught:
+        bench(files=files, read={"format": "documents", "files": ["*.pdf"], "sheet": SHEET | {"file": "meta.xlsx"}})
+    assert (caught.value.code, caught.value.place, caught.value.found) == ("RECORDS", "meta.xlsx", code)
+
+
+def test_formulas_of_a_workbook_are_never_computed(bench):
+    book = workbook(["file", "jurisdiction", "licence"], ["a.pdf", '=HYPERLINK("http://x","y")', "=1+1"])
+    files = {"a.pdf": pdf("one"), "meta.xlsx": book}
+    found = kept(bench, files=files, read={"format": "documents", "files": ["*.pdf"], "sheet": SHEET | {"file": "meta.xlsx"}})  # fmt: skip
+    assert (found[0]["jurisdiction"], found[0]["licence"]) == ("", "")
+
+
+def test_progress_is_told_file_by_file(bench):
+    told = []
+    files = {"a.jsonl": lines(ROWS[:2]), "b.jsonl": lines(ROWS[2:3])}
+    given = recipe(inputs=[{"name": "a", "credential": "a", "data": "a", "read": {"format": "jsonl", "files": ["*"]}}])
+    run(parse_recipe(given), {"a": parent(files)}, bench.folder / "o", progress=lambda *one: told.append(one))
+    total = sum(map(len, files.values()))
+    assert told == [(len(files["a.jsonl"]), total, "a.jsonl"), (total, total, "b.jsonl")]
+
+
 def test_the_table_of_origins_names_every_record_of_the_result(bench):
     table = io.BytesIO()
     outcome, _found = bench({"op": "filter", "column": "n", "atLeast": 98}, mapping=table)
@@ -358,7 +444,7 @@ class Rows(io.RawIOBase):
         if self.n >= 100_000: return 0
         data = row % (1_000_000 + self.n); self.n += 1; target[:len(data)] = data; return len(data)
 recipe = parse_recipe({recipe(steps=[{"op": "filter", "column": "n", "atLeast": 1}])!r})
-parent = Parent("urn:x", "0" * 64, "0" * 64, ("a.jsonl",), lambda _: io.BufferedReader(Rows(), 1024))
+parent = Parent("urn:x", "0" * 64, "0" * 64, {{"a.jsonl": 1}}, lambda _: io.BufferedReader(Rows(), 1024))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 outcome = run(recipe, {{"a": parent}}, Path({str(tmp_path / "out")!r}))
 print(outcome.records, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
