@@ -65,7 +65,9 @@ def run(given: Namespace, console: Console) -> int:
             "CURATION_RECIPE", f"the recipe cannot be read: {error.strerror}", place=str(path), expected="a recipe", next_action="ask the curator for it"
         ) from None  # fmt: skip
     evidence = Path(given.evidence)
-    bundle = _lineage_in(parse_evidence(read_evidence(evidence)), evidence)
+    with naming(evidence):
+        found = parse_evidence(read_evidence(evidence))
+    bundle = _lineage_in(found, evidence)
     report, lineage = _judged(bundle, policy, given)
     if report.decision != "VALID" or lineage is None:
         console.say("the lineage itself does not hold, so that there is nothing to repeat")

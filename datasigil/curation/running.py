@@ -206,7 +206,7 @@ def _read_line(reading: Reading, alive: int) -> StepLine:
     found = reading.extractions
     failed = sum(one["outcome"] == "failed" for one in found)
     empty, scanned = (sum(len(one[name]) for one in found) for name in ("emptyPages", "scannedPages"))
-    told = f"{len(found)} documents, {failed} failed, {reading.without} without text, {sum(one['pages'] for one in found)} pages, {empty} empty, {scanned} scanned"
+    told = f"{len(found)} documents, {failed} failed, {reading.without - failed} without text, {sum(one['pages'] for one in found)} pages, {empty} empty, {scanned} scanned"
     forms = sorted({one["format"] for one in found} - {"unknown"})
     tool = ", ".join(dict.fromkeys(tool_of(form) for form in forms)) or _own_tool()
     added = reading.given - (reading.records - reading.without)

@@ -197,6 +197,7 @@ def test_documents_become_records_and_the_report_says_what_became_of_each(bench)
     assert [one["outcome"] for one in report["documents"]] == ["extracted", "extracted", "failed", "no text", "extracted"]  # fmt: skip
     assert (outcome.lines[0].records_in, outcome.lines[0].removed, outcome.lines[0].records_out) == (5, 2, 3)
     assert "pypdf" in outcome.lines[0].tool
+    assert outcome.lines[0].rule.endswith("; 5 documents, 1 failed, 1 without text, 6 pages, 1 empty, 2 scanned")
     with pytest.raises(DatasigilError) as caught:
         bench(files=files, read={"format": "documents", "files": ["*"], "onFailure": "stop"})
     assert (caught.value.code, caught.value.place, caught.value.found) == ("RECORDS", "c.pdf", "CORRUPT")
