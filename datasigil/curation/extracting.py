@@ -1,8 +1,8 @@
 """The child that reads documents: `python -m datasigil.curation.extracting`, started and killed by `documents`.
 
-Here: the readers of PDF (pypdf), DOCX (ECMA-376 part 1, through zipfile and defusedxml), XLSX (openpyxl), HTML (the standard library's parser) and plain
-text, under CPU and memory limits. Not here: files, paths, network: the child is given bytes and answers with texts. Macros, scripts,
-embedded files, external references and entities are never followed.
+Here: the readers of PDF (pypdf), HTML (the standard library's parser) and plain text, the loop, CPU and memory limits. Not here: office
+files (`office`); files, paths, network: the child is given bytes and answers with texts. Scripts, embedded files and references are never
+followed.
 
 A request is a length of 8 bytes, big-endian, a format of 8 characters, then bytes; an answer is a length and JSON, either
 `{"pages": [[text, has images]]}`, `{"rows": [[text]]}` or `{"code", "message"}`.
@@ -22,17 +22,10 @@ from datasigil.curation.limits import (
     DOCUMENT_MEMORY_BYTES,
     DOCUMENT_PAGES_MAX,
     DOCUMENT_TEXT_BYTES_MAX,
-    DOCX_ENTRIES_MAX,
-    DOCX_PART_BYTES_MAX,
-    DOCX_RATIO_MAX,
-    SHEET_ROWS_MAX,
 )
-from datasigil.limits import MIB
+from datasigil.curation.office import docx_pages, workbook_rows
+from datasigil.curation.pages import Pages, RefusedError, clean
 
-Pages = list[tuple[str, bool]]
-_CFB: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # a compound file: an encrypted DOCX, or the old .doc
-_MARKS: Final = {"tab": "\t", "br": "\n", "cr": "\n"}
-_BODY: Final = "word/document.xml"
 _UNSEEN: Final = frozenset({"script", "style", "head", "template", "noscript", "svg", "math"})
 _BLOCKS: Final = frozenset(
     [
@@ -73,15 +66,6 @@ _BLOCKS: Final = frozenset(
     ]
 )
 _CHARSET: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([A-Za-z0-9_:-]{1,40})", re.IGNORECASE)
-_SURROGATES: Final = re.compile("[\ud800-\udfff]")
-
-
-class RefusedError(Exception):
-    """A document that gives no text; `code` says why in one word."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 def extract(form: str, data: bytes) -> Pages:
@@ -92,16 +76,10 @@ def extract(form: str, data: bytes) -> Pages:
     """
     if not data:
         raise RefusedError("CORRUPT", "the file is empty")
-    pages = {"pdf": _pdf, "docx": _docx, "html": _html, "text": _text}[form](data)
+    pages = {"pdf": _pdf, "docx": docx_pages, "html": _html, "text": _text}[form](data)
     if len(pages) > DOCUMENT_PAGES_MAX or sum(len(text) for text, _ in pages) > DOCUMENT_TEXT_BYTES_MAX:
         raise RefusedError("LIMIT", "more text or pages than one document may have")
-    return [(_clean(text), images) for text, images in pages]
-
-
-def _clean(text: str) -> str:
-    """Return text that I-JSON can hold: no lone surrogates, no NUL; line ends are line feeds."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
-    return _SURROGATES.sub("\ufffd", text).strip()
+    return [(clean(text), images) for text, images in pages]
 
 
 # PDF ----------------------------------------------------------------------------------------------------------------
@@ -149,147 +127,6 @@ def _has_images(page: Any) -> bool:
 def _resolved(value: Any) -> Any:
     found = value.get_object() if hasattr(value, "get_object") else value
     return found if isinstance(found, dict) else {}
-
-
-# DOCX ---------------------------------------------------------------------------------------------------------------
-
-
-def _docx(data: bytes) -> Pages:
-    import zipfile
-
-    if data.startswith(_CFB):
-        raise RefusedError("ENCRYPTED", "a compound file: a DOCX with a password, or an old .doc")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            _check_archive(archive)
-            parts = [
-                _BODY,
-                *sorted(one for one in archive.namelist() if re.fullmatch(r"word/(?:footnotes|endnotes)\.xml", one)),
-            ]
-            texts = [_paragraphs(_part(archive, name)) for name in parts]
-            images = any(one.startswith("word/media/") for one in archive.namelist())
-    except RefusedError:
-        raise
-    except (
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-        EOFError,
-        ValueError,
-        NotImplementedError,
-        OSError,
-        RuntimeError,
-    ) as error:
-        raise RefusedError("CORRUPT", f"not a readable DOCX: {type(error).__name__}") from None
-    except Exception as error:  # noqa: BLE001 - zlib.error and whatever else a damaged stream raises
-        raise RefusedError("CORRUPT", f"not a readable DOCX: {type(error).__name__}") from None
-    return [("\n".join(one for one in texts if one), images)]
-
-
-def _check_archive(archive: Any) -> None:
-    """Refuse bombs by what the directory says; reading is bounded as well, since a directory can lie."""
-    if _BODY not in _check_entries(archive, "word/"):
-        raise RefusedError("CORRUPT", f"the archive has no {_BODY}")
-
-
-def _check_entries(archive: Any, below: str) -> list[str]:
-    listed = archive.infolist()
-    names = [one.filename for one in listed]
-    if len(listed) > DOCX_ENTRIES_MAX:
-        raise RefusedError("LIMIT", f"{len(listed)} entries in the archive")
-    if len(set(names)) != len(names):
-        raise RefusedError("CORRUPT", "the archive names one part twice")
-    if any(one.flag_bits & 1 for one in listed):
-        raise RefusedError("ENCRYPTED", "a part of the archive is encrypted")
-    for one in listed:
-        if one.filename.startswith(below) and one.file_size > MIB and one.file_size > DOCX_RATIO_MAX * max(1, one.compress_size):  # fmt: skip
-            raise RefusedError("LIMIT", "a part unpacks to far more than a document holds")
-    return names
-
-
-def _part(archive: Any, name: str) -> Any:
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import ParseError, fromstring
-
-    with archive.open(name) as part:
-        data = part.read(DOCX_PART_BYTES_MAX + 1)
-    if len(data) > DOCX_PART_BYTES_MAX:
-        raise RefusedError("LIMIT", f"{name} unpacks to more than {DOCX_PART_BYTES_MAX} bytes")
-    try:
-        return fromstring(data, forbid_dtd=True)
-    except DefusedXmlException:
-        raise RefusedError("CORRUPT", f"{name} declares entities or a document type") from None
-    except (ParseError, RecursionError) as error:
-        raise RefusedError("CORRUPT", f"{name} is not XML: {type(error).__name__}") from None
-
-
-def _paragraphs(root: Any) -> str:
-    """Return the text of every paragraph on a line of its own; deleted text, field codes and fallbacks of drawings are left out.
-
-    Names are compared without their namespaces, which differ between transitional and strict files (ECMA-376 parts 1 and 4).
-    """
-    if _local(root) not in ("document", "footnotes", "endnotes"):
-        raise RefusedError("CORRUPT", "its main part is no Word document")
-    lines: list[str] = []
-    line: list[str] = []
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        name = _local(node)
-        if name == "p":
-            lines.append("".join(line))
-            line = []
-        elif name == "t":
-            line.append(node.text or "")
-        elif name in _MARKS:
-            line.append(_MARKS[name])
-        if name != "Fallback":
-            pending.extend(reversed(node))
-    return "\n".join(one for one in [*lines, "".join(line)] if one.strip())
-
-
-def _local(node: Any) -> str:
-    return str(node.tag).rpartition("}")[2]
-
-
-# XLSX ---------------------------------------------------------------------------------------------------------------
-
-
-def workbook_rows(data: bytes) -> list[list[str]]:
-    """Return the cells of a workbook's first sheet as text: values as stored, formulas never computed.
-
-    Raises:
-        RefusedError: as `extract`.
-    """
-    import zipfile
-
-    if data.startswith(_CFB):
-        raise RefusedError("ENCRYPTED", "a compound file: an XLSX with a password, or an old .xls")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            _check_entries(archive, "xl/")
-        from openpyxl import load_workbook  # takes defusedxml where it is installed
-
-        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
-        rows = []
-        for row in book.worksheets[0].iter_rows(values_only=True):
-            rows.append(["" if one is None else _cell(one) for one in row])
-            if len(rows) > SHEET_ROWS_MAX:
-                raise RefusedError("LIMIT", f"more than {SHEET_ROWS_MAX} rows")
-    except (RefusedError, MemoryError):
-        raise
-    except Exception as error:  # noqa: BLE001 - the library lets many kinds through for hostile files
-        raise RefusedError("CORRUPT", f"not a readable workbook: {type(error).__name__}") from None
-    return rows
-
-
-def _cell(value: Any) -> str:
-    from datetime import datetime
-
-    if isinstance(value, datetime) and not any((value.hour, value.minute, value.second)):
-        return value.date().isoformat()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return _clean(str(value))
 
 
 # HTML and text ------------------------------------------------------------------------------------------------------

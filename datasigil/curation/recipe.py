@@ -31,7 +31,8 @@ from datasigil.curation.forms import (
     text,
 )
 from datasigil.curation.limits import INPUTS_MAX, RECIPE_BYTES_MAX, SPLITS_MAX, STEPS_MAX
-from datasigil.datasets.paths import fold, path_problem
+from datasigil.curation.outputs import check_output
+from datasigil.datasets.paths import path_problem
 from datasigil.errors import MalformedError
 
 RECIPE_TYPE: Final = "CurationRecipe"
@@ -353,55 +354,4 @@ def _check_whole(found: Mapping[str, Any]) -> None:
     for number, name in enumerate(names):
         if name in names[:number]:
             raise fault(f"inputs[{number}].name", "two inputs have one name", expected="names that differ", found=name)
-    _check_output(found["output"])
-
-
-def _check_output(output: Mapping[str, Any]) -> None:
-    split = output.get("split")
-    if split is None:
-        _check_file(output.get("file", "data.jsonl"), "output.file")
-        return
-    if "file" in output:
-        raise fault("output.file", "a split writes a file for each part", expected="either file or split", found=output["file"])  # fmt: skip
-    if ("members" in split) == ("shares" in split):
-        raise fault("output.split", "a split says who belongs where", expected="either members or shares")
-    parts = [*split.get("members", split.get("shares", {})), *([split["others"]] if "others" in split else [])]
-    folded: dict[str, str] = {}
-    for name in dict.fromkeys(parts):
-        if name == "drop":
-            continue
-        _check_file(f"{name}.jsonl", f"output.split: {name}")
-        if folded.setdefault(fold(name), name) != name:
-            raise fault(
-                f"output.split: {name}",
-                "two parts would be one file on some systems",
-                expected="names that differ in more than case",
-                found=folded[fold(name)],
-            )
-    if "shares" in split:
-        _check_shares(split)
-    else:
-        _check_members(split["members"])
-
-
-def _check_shares(split: Mapping[str, Any]) -> None:
-    if "others" in split:
-        raise fault("output.split.others", "shares leave nobody out", expected="others only beside members")
-    total = sum(Fraction(one) for one in split["shares"].values())
-    if total != 1:
-        raise fault("output.split.shares", "the shares do not add up", expected="1 together", found=str(float(total)))
-
-
-def _check_members(members: Mapping[str, tuple[str, ...]]) -> None:
-    seen: dict[str, str] = {}
-    for part, values in members.items():
-        for value in values:
-            if value in seen:
-                raise fault(f"output.split.members.{part}", "a value belongs to two parts", expected=f"only in {seen[value]}", found=value)  # fmt: skip
-            seen[value] = part
-
-
-def _check_file(name: str, place: str) -> None:
-    problem = path_problem(name)
-    if problem or "/" in name or not name.endswith(".jsonl") or name.startswith("."):
-        raise fault(place, f"not a name for a file of records: {problem or 'it must be NAME.jsonl'}", expected="a name such as train.jsonl", found=name)  # fmt: skip
+    check_output(found["output"])
