@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from datasigil.errors import MalformedError
+from datasigil.faster import Faster
 from datasigil.limits import CREDENTIAL_MAX_BYTES, INTEGER_MAX, JSON_MAX_DEPTH, NUMBER_MAX_CHARACTERS
 from datasigil.record import dataclass
 
@@ -64,6 +65,10 @@ def parse_json(data: bytes, *, max_bytes: int = CREDENTIAL_MAX_BYTES, profile: J
         raise MalformedError("ENCODING", "the document starts with a byte order mark", expected="UTF-8 without BOM")
     if "\x00" in text:
         raise MalformedError("ENCODING", "the document holds NUL bytes", expected="UTF-8 text")
+    if profile is I_JSON and b"\\\\" not in data and b"\\u" not in data:
+        value = _load_plain(data)
+        if value is not _UNDECIDED:
+            return value
     _check_depth(data)
     return _load(text, profile)
 
@@ -82,6 +87,49 @@ def _check_depth(data: bytes) -> None:
             break
     if brackets.count(b"[") > JSON_MAX_DEPTH or b"[]" in brackets:
         raise MalformedError("DEPTH", "the document is nested too deeply", expected=f"at most {JSON_MAX_DEPTH} levels")
+
+
+_UNDECIDED: Any = object()
+# Parses what `_load_plain` accepts to the same values as the standard library.
+_ORJSON = Faster("orjson")
+_MINUS_ZERO = re.compile(rb"(?:\A|[\s:,\[])-0\s*(?:[,\]}]|\Z)")
+
+
+def _load_plain(data: bytes) -> JsonValue:
+    """Return the value of a document whose members are text, true, false, small integers and containers of them, at most 32 deep.
+
+    Anything else, every error included, is left undecided for the decoder with hooks, which is slower because it calls Python for
+    each object. That no name stands twice in an object is seen by counting: each name and each text takes two quotation marks, so a
+    member that was overwritten leaves some over. The caller has made sure that no backslash stands before a mark but to escape it.
+    """
+    orjson = _ORJSON.module()
+    try:
+        value = json.loads(data) if orjson is None else orjson.loads(data)
+    except (ValueError, RecursionError):
+        return _UNDECIDED
+    texts = levels = 0
+    level: list[Any] = [(value,)]
+    while level and levels <= JSON_MAX_DEPTH:
+        levels += 1
+        below = []
+        for container in level:
+            for item in container:
+                kind = type(item)
+                if kind is str:
+                    texts += 1
+                elif kind is dict:
+                    texts += len(item)
+                    below.append(item.values())
+                elif kind is list:
+                    below.append(item)
+                elif kind is int:
+                    if not -INTEGER_MAX <= item <= INTEGER_MAX or (item == 0 and _MINUS_ZERO.search(data)):
+                        return _UNDECIDED
+                elif kind is not bool:
+                    return _UNDECIDED
+        level = below
+    marks = data.count(b'"') - data.count(b'\\"')
+    return value if not level and marks == 2 * texts else _UNDECIDED
 
 
 def _load(text: str, profile: JsonProfile) -> JsonValue:
@@ -303,6 +351,7 @@ def parse_date(text: JsonValue, *, place: str = "") -> str:
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE58_VALUE: Mapping[str, int] = {character: value for value, character in enumerate(_BASE58)}
 _BASE58_MAX_CHARACTERS = 1024
+_BASE58_STRIDE = 10  # as many digits as fit a machine word: long numbers are multiplied that much more rarely
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z", re.ASCII)
 
@@ -377,11 +426,15 @@ def base58_decode(text: str, *, place: str = "") -> bytes:
     if len(text) > _BASE58_MAX_CHARACTERS:
         raise MalformedError("ENCODING", "base58 text is too long", place=place)
     number = 0
-    for character in text:
-        value = _BASE58_VALUE.get(character)
-        if value is None:
-            raise MalformedError("ENCODING", "not base58btc", place=place, found=repr(character))
-        number = number * 58 + value
+    try:
+        for start in range(0, len(text), _BASE58_STRIDE):
+            part = 0
+            stride = text[start : start + _BASE58_STRIDE]
+            for character in stride:
+                part = part * 58 + _BASE58_VALUE[character]
+            number = number * 58 ** len(stride) + part
+    except KeyError:
+        raise MalformedError("ENCODING", "not base58btc", place=place, found=repr(character)) from None
     zeros = len(text) - len(text.lstrip("1"))
     return b"\x00" * zeros + number.to_bytes((number.bit_length() + 7) // 8, "big")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from datasigil.encoding import b64url_decode, b64url_encode, multibase_decode, multibase_encode
 from datasigil.errors import MalformedError, ProofError
+from datasigil.faster import Faster
 from datasigil.record import dataclass
 
 if TYPE_CHECKING:
@@ -169,15 +170,34 @@ class PublicKey:
         try:
             if self.kind == ED25519:
                 _check_ed25519(self.raw, signature)
-                _loaded(self).verify(signature, data)
+                _verify_ed25519(self, signature, data)
             else:
                 _verify_ecdsa(self, signature, data)
         except InvalidSignature:
-            raise ProofError(
-                "SIGNATURE",
-                "the signature does not match the signed bytes",
-                expected=f"a signature by {self.multibase}",
-            ) from None
+            raise _mismatch(self) from None
+
+
+# libsodium verifies in half of OpenSSL's time by the same equation; its own stricter checks of points are all among `_check_ed25519`'s.
+_SODIUM = Faster("nacl.bindings")
+
+
+def _verify_ed25519(key: PublicKey, signature: bytes, data: bytes) -> None:
+    sodium = _SODIUM.module()
+    if sodium is None:
+        _loaded(key).verify(signature, data)
+        return
+    from nacl.exceptions import BadSignatureError
+
+    try:
+        sodium.crypto_sign_open(signature + data, key.raw)
+    except BadSignatureError:
+        raise _mismatch(key) from None
+
+
+def _mismatch(key: PublicKey) -> ProofError:
+    return ProofError(
+        "SIGNATURE", "the signature does not match the signed bytes", expected=f"a signature by {key.multibase}"
+    )
 
 
 def _check_ed25519(point: bytes, signature: bytes) -> None:

@@ -12,9 +12,13 @@ from datasigil.credentials.values import Boolean, Day, Enum, Integer, Moment, Te
 _PRINTABLE = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]"
 _PRINTABLE_LINES = r"[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]"
 
-NAME = Text(pattern=f"{_PRINTABLE}+", max_length=200, expected="one line of text, at most 200 characters")
-LINE = Text(pattern=f"{_PRINTABLE}+", max_length=1000, expected="one line of text")
-PROSE = Text(pattern=f"{_PRINTABLE_LINES}+", max_length=20_000, expected="text without control characters")
+NAME = Text(
+    pattern=f"{_PRINTABLE}+", max_length=200, expected="one line of text, at most 200 characters", quick=str.isprintable
+)
+LINE = Text(pattern=f"{_PRINTABLE}+", max_length=1000, expected="one line of text", quick=str.isprintable)
+PROSE = Text(
+    pattern=f"{_PRINTABLE_LINES}+", max_length=20_000, expected="text without control characters", quick=str.isprintable
+)
 VERSION = Text(pattern=r"[A-Za-z0-9][A-Za-z0-9._+:@/-]*", max_length=100, expected="a version such as 1.0.0")
 CODE = Text(pattern=r"[A-Za-z0-9][A-Za-z0-9._:/+-]*", max_length=100, expected="a short code without spaces")
 URI = Text(
@@ -22,18 +26,21 @@ URI = Text(
     max_length=2048,
     expected="an absolute URI",
     coercion="@id",
+    quick=r"[a-z][a-z0-9+.-]{0,30}:[A-Za-z0-9._~:/?#@!$&'()*+,;=-]+",
 )
 HTTP_URL = Text(
     pattern=r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/(?:[A-Za-z0-9._~:/@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)?(?:\?(?:[A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)?",
     max_length=2048,
     expected="an https URL",
     coercion="@id",
+    quick=r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._~:/@!$&'()*+,;=-]*",
 )
 DID = Text(
     pattern=r"did:[a-z0-9]{1,32}:(?:[A-Za-z0-9._:-]|%[0-9A-Fa-f]{2})*(?:[A-Za-z0-9._-]|%[0-9A-Fa-f]{2})",
     max_length=512,
     expected="a DID",
     coercion="@id",
+    quick=r"did:[a-z0-9]{1,32}:[A-Za-z0-9._:-]*[A-Za-z0-9._-]",
 )
 HEX_DIGEST = Text(pattern="[0-9a-f]{64}", max_length=64, expected="64 lower-case hexadecimal digits")
 SRI_384 = Text(pattern="sha384-[A-Za-z0-9+/]{64}", max_length=71, expected="sha384- and 64 base64 characters")

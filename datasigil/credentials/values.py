@@ -92,12 +92,14 @@ class Text(Kind):
         expected: str = "text",
         code: str = "SCHEMA",
         coercion: str = "",
+        quick: str | Callable[[str], bool] = "",
     ) -> None:
         self.pattern = pattern
         self.max_length = max_length
         self.expected = expected
         self.code = code
         self.coercion = coercion
+        self.quick = quick  # a pattern or test that is cheap and passes only what `pattern` matches
 
     @cached_property
     def _match(self) -> Callable[[str], object]:
@@ -120,18 +122,31 @@ class Text(Kind):
             raise fault(self.code, "text is not of the required form", place, self.expected, value)
 
     def _test(self) -> Test:
-        longest, match = self.max_length, self._match
-        return lambda value: type(value) is str and 0 < len(value) <= longest and match(value) is not None
+        longest, match, quick = self.max_length, self._match, self.quick
+        if not quick:
+            return lambda value: type(value) is str and 0 < len(value) <= longest and match(value) is not None
+        passes = re.compile(quick, re.ASCII).fullmatch if isinstance(quick, str) else quick
+        return lambda value: type(value) is str and 0 < len(value) <= longest and bool(passes(value) or match(value))
 
     def schema(self) -> Schema:
         """Return a `string` schema; the pattern is anchored, because JSON Schema patterns are searched for."""
         return {"type": "string", "minLength": 1, "maxLength": self.max_length, "pattern": f"^(?:{self.pattern})$"}
 
 
+# Days and times that exist whatever the month and year; the others are looked up in the calendar.
+_CERTAIN_DAY = "[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+_CERTAIN_TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,24})?Z"
+
+
 class Moment(Kind):
     """An RFC 3339 timestamp in UTC, with `Z` and up to 24 fraction digits."""
 
     coercion = "xsd:dateTime"
+
+    def _test(self) -> Test:
+        certain = re.compile(_CERTAIN_DAY + _CERTAIN_TIME, re.ASCII).fullmatch
+        fits = super()._test()
+        return lambda value: (type(value) is str and certain(value) is not None) or fits(value)
 
     def check(self, value: JsonValue, place: Place) -> None:
         """Raise SCHEMA unless `value` is a real instant."""
@@ -156,6 +171,11 @@ class Day(Kind):
 
     def __init__(self, coercion: str = "xsd:date") -> None:
         self.coercion = coercion
+
+    def _test(self) -> Test:
+        certain = re.compile(_CERTAIN_DAY, re.ASCII).fullmatch
+        fits = super()._test()
+        return lambda value: (type(value) is str and certain(value) is not None) or fits(value)
 
     def check(self, value: JsonValue, place: Place) -> None:
         """Raise SCHEMA unless `value` is a real day."""
