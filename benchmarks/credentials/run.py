@@ -105,6 +105,12 @@ LEFT_OUT = (
     "useClass",
     "annotationProtocol",
     "annotatorDemographics",
+    "annotationPlatform",
+    "annotationAgreement",
+    "processingGeography",
+    "storageGeography",
+    "assumptions",
+    "gaps",
 )
 
 
