@@ -4,6 +4,7 @@
 #   make demo DATA=PATH LICENSE=SPDX   the same story on your own folder (left untouched)
 #   make serve                         the registry again, on the demo's data
 #   make test | test-long | lint | bench | clean
+#   make fuzz SECONDS=900              every parser for 15 minutes each (Linux on x86-64)
 #
 # TORCH_INDEX: a package index to take torch from, such as one with CPU-only builds (README, "Sizes").
 # All paths below are relative, so a checkout below a folder with spaces in its name works.
@@ -18,6 +19,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 TORCH_INDEX ?=
 TORCH := torch==2.13.0
 WORKERS ?= 2
+SECONDS ?= 10
 DATA :=
 LICENSE :=
 
@@ -25,7 +27,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export DATA LICENSE
 
-.PHONY: help demo serve test test-long lint bench clean install
+.PHONY: help demo serve test test-long lint bench fuzz clean install
 
 help:
 	@sed -n '/^# *make /s/^# *//p' Makefile
@@ -72,6 +74,9 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+fuzz: $(VENV)/.dev
+	@$(BIN)/python tests/fuzz/all.py --seconds $(SECONDS) --corpus .fuzz-corpus
 
 bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/run_all.py

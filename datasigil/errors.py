@@ -8,6 +8,11 @@ command lines know them).
 from __future__ import annotations
 
 
+def _printable(text: str) -> str:
+    """Text that every terminal and file can take: names from the command line may hold lone surrogates."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 class DatasigilError(Exception):
     """An error with a stable reason code and enough detail for the user to act on it."""
 
@@ -24,9 +29,9 @@ class DatasigilError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
-        self.place = place
+        self.place = _printable(place)
         self.expected = expected
-        self.found = found
+        self.found = _printable(found)
         self.next_action = next_action
 
     def __str__(self) -> str:

@@ -110,7 +110,7 @@ class LocalSigner:
             DatasigilError: PASSPHRASE.
             MalformedError: KEY_FILE, KEY_TYPE, ENCODING.
         """
-        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.exceptions import InternalError, UnsupportedAlgorithm
         from cryptography.hazmat.primitives.serialization import load_der_private_key
 
         der = _decode_pem(pem, place)
@@ -128,7 +128,7 @@ class LocalSigner:
                 place=place,
                 next_action="check the passphrase",
             ) from None
-        except UnsupportedAlgorithm:
+        except (UnsupportedAlgorithm, InternalError):  # OpenSSL's own answer to parameters out of bounds
             raise MalformedError(
                 "KEY_FILE", "the key file uses an unknown encryption", place=place, expected="scrypt and AES-256"
             ) from None

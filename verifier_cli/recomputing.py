@@ -7,7 +7,6 @@ the run (`datasigil.curation`), whether the steps were wise. Nothing of a recipe
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from datasigil.bundle import DATASET_BUNDLE, Bundle, read_file
 from datasigil.canonical import document_digest, jcs
 from datasigil.errors import DatasigilError, MalformedError, VerificationError
+from datasigil.record import dataclass
 from datasigil.report.terminal import OK, REFUSED, escape
 from verifier_cli import places
 from verifier_cli.check import parse_evidence, show

@@ -84,6 +84,7 @@ _WS = r"[ \t]*"
 _LINE = re.compile(
     f"{_WS}(?:{_IRIREF}|{_BLANK}){_WS}{_IRIREF}{_WS}(?:{_IRIREF}|{_BLANK}|{_LITERAL}){_WS}(?:{_IRIREF}|{_BLANK})?{_WS}\\.{_WS}(?:#.*)?"
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _UNESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))")
 _SHORT = {"t": "\t", "b": "\b", "n": "\n", "r": "\r", "f": "\f", '"': '"', "'": "'", "\\": "\\"}
 
@@ -95,6 +96,8 @@ def parse_nquads(text: str) -> list[Quad]:
         MalformedError: PARSE with the line, or DATA_LOSS for a relative IRI (RDF 1.1 N-Quads section 2).
     """
     quads: dict[Quad, None] = {}
+    if not text.isascii() and _SURROGATE.search(text):
+        raise MalformedError("PARSE", "the text holds lone surrogates", expected="Unicode scalar values")
     for number, line in enumerate(re.split(r"\r\n|\n|\r", text), start=1):
         if not line.strip(" \t") or line.lstrip(" \t").startswith("#"):
             continue

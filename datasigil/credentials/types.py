@@ -127,7 +127,7 @@ def _type_of(document: Mapping[str, JsonValue]) -> str:
             "NOT_DATASET_PROFILE", "this credential says nothing about datasets", place="/type", expected=" or ".join(CREDENTIAL_TYPES),
             found=", ".join(str(name)[:60] for name in types[:5]),
         )  # fmt: skip
-    if len(types) != 2 or types[0] != "VerifiableCredential" or types[1] not in _MODULES:
+    if len(types) != 2 or types[0] != "VerifiableCredential" or types[1] not in CREDENTIAL_TYPES:
         raise fault(
             "TYPE",
             "exactly two types are required",

@@ -228,12 +228,13 @@ def verify_signature(note: Note, signature: NoteSignature, key: VerifierKey) -> 
 
 
 def _check_name(name: str, place: str) -> None:
-    """Refuse empty names, names with Unicode spaces, plus signs or controls (signed-note, "Format")."""
+    """Refuse empty names, names with Unicode spaces, plus signs, controls or lone surrogates (signed-note, "Format")."""
     if (
         not name
         or len(name) > KEY_NAME_MAX_CHARACTERS
         or "+" in name
         or any(map(_is_space, name))
+        or any("\ud800" <= character <= "\udfff" for character in name)
         or _CONTROL.search(name)
     ):
         raise _bad("not a key name", place=place, expected="a name without spaces and plus signs", found=name[:80])

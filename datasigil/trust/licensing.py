@@ -258,6 +258,13 @@ def _parse(expression: str) -> Any:
         parsed = Licensing().parse(expression, validate=False, simple=False)
     except (ExpressionError, ValueError, RecursionError) as error:
         raise ValueError(str(error)[:100]) from None
+    except (
+        IndexError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+    ):  # the library's own stumbling over text that is no expression
+        raise ValueError("operators and parentheses do not fit together") from None
     if parsed is None:
         raise ValueError("empty")
     return _tree(parsed, 0)

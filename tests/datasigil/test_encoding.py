@@ -204,3 +204,9 @@ def test_digests_have_one_spelling(text: str) -> None:
     with pytest.raises(MalformedError) as caught:
         encoding.hex_digest(text)
     assert caught.value.code == "DIGEST"
+
+
+def test_what_was_found_can_always_be_printed():
+    with pytest.raises(MalformedError) as caught:
+        encoding.multibase_decode("\udc83", place="/\udcff")
+    assert str(caught.value).encode() == b"wrong multibase prefix; at /\\udcff; expected z; found \\udc83"
