@@ -41,7 +41,7 @@ from datasigil.credentials import (  # noqa: E402
 from datasigil.datasets import lineage, manifest, manifest_parser, parts, paths  # noqa: E402
 from datasigil.errors import DatasigilError, MalformedError  # noqa: E402
 from datasigil.gate import gate_file  # noqa: E402
-from datasigil.models import card, examples, receipt, release, reviews, statements  # noqa: E402
+from datasigil.models import card, examples, offered, receipt, release, reviews, statements  # noqa: E402
 from datasigil.transparency import checkpoint, entry, note, proofs, tile_paths  # noqa: E402
 from datasigil.trust import approvals, licensing, policy_parser, rules  # noqa: E402
 from datasigil.verification import verify_bytes  # noqa: E402
@@ -390,6 +390,8 @@ def models(data: bytes) -> None:
         release.parse_release,
         lambda one: reviews.parse_review(one, "review.json"),
         statements.parse_statements,
+        offered.parse_offer,
+        offered.parse_offered,
     ):
         try:
             parse(data)

@@ -65,7 +65,7 @@ def test_every_parser_of_the_core_is_a_target():
                 and node.name not in named | NO_TARGET_OF_THEIR_OWN
             ):
                 missing.append(f"{path.name}: {node.name}")
-    assert missing == []
+    assert missing == [], "call them from a target in tests/fuzz/targets.py"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="atheris has wheels for Linux alone")
