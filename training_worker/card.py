@@ -12,7 +12,7 @@ from typing import Any
 from datasigil.canonical import document_digest
 from datasigil.encoding import pointer_token
 from datasigil.errors import MalformedError
-from datasigil.models.card import CARD_FORMAT_VERSION, CARD_TYPE, NOT_PROVIDED
+from datasigil.models.card import CARD_FORMAT_VERSION, CARD_TYPE, NOT_PROVIDED, credential_assurance
 from datasigil.models.form import resolve_pointer
 from datasigil.models.laws import facts_of
 
@@ -96,13 +96,8 @@ def credential_leaf(credential: Mapping[str, Any], pointer: str) -> JsonObject:
         MalformedError: POINTER, when the credential does not say it.
     """
     value = resolve_pointer(credential, pointer)
-    assurance, inside = "declared", credential
-    for token in pointer.split("/")[1:]:
-        inside = inside[token] if isinstance(inside, dict) else {}
-        if isinstance(inside, dict) and "assurance" in inside:
-            assurance = inside["assurance"]
     source = f"credential:sha256:{document_digest(dict(credential))}#{pointer}"
-    return {"value": value, "source": source, "assurance": assurance}
+    return {"value": value, "source": source, "assurance": credential_assurance(credential, pointer)}
 
 
 def build_card(
@@ -110,13 +105,22 @@ def build_card(
     receipt_digest: str,
     credentials: Sequence[Mapping[str, Any]],
     statements: Sequence[Mapping[str, Any]] = (),
+    *,
+    related: Sequence[Sequence[Mapping[str, Any]]] = (),
 ) -> JsonObject:
-    """Return the card of a run; `credentials` stand in the order of the receipt's datasets, `statements` of people oldest first."""
+    """Return the card of a run.
+
+    `credentials`, and for each the `related` credentials that counted, stand in the order of the receipt's datasets; `statements` of
+    people oldest first.
+    """
     people = _people(receipt, statements)
     missing = any(leaf["assurance"] == "not-provided" for leaf in people.values())
     sections = {
         "details": _details(receipt),
-        "trainingData": [_dataset(receipt, number, document) for number, document in enumerate(credentials)],
+        "trainingData": [
+            _dataset(receipt, number, document) | _others(related[number] if related else ())
+            for number, document in enumerate(credentials)
+        ],
         "licences": _licences(receipt),
         "filtering": _filtering(receipt),
         "procedure": _procedure(receipt),
@@ -195,6 +199,65 @@ def credential_facts(credential: Mapping[str, Any]) -> JsonObject:
             continue  # the publisher does not say it, and the card says nothing in its place
     leaves["credentialId"] = credential_leaf(credential, "/id")
     leaves["issuer"] = credential_leaf(credential, "/issuer" if isinstance(credential["issuer"], str) else "/issuer/id")
+    return leaves
+
+
+# What a card tells of others' credentials about a dataset: key and pointer.
+_AUDIT_FACTS = (
+    ("assessor", "/credentialSubject/assessor/name"),
+    ("issuer", "/issuer"),
+    ("attestationType", "/credentialSubject/attestationType"),
+    ("verdict", "/credentialSubject/verdict"),
+    ("conditions", "/credentialSubject/conditions"),
+    ("approvedUse", "/credentialSubject/approvedUse"),
+    ("validUntil", "/validUntil"),
+)
+_ASSESSMENT_FACTS = ("standard", "criterion", "method", "conformance", "exclusions")
+_GRANT_FACTS = (
+    ("assigner", "/credentialSubject/assigner"),
+    ("assignee", "/credentialSubject/assignee"),
+    ("permission", "/credentialSubject/permission"),
+    ("prohibition", "/credentialSubject/prohibition"),
+    ("fieldOfUse", "/credentialSubject/fieldOfUse"),
+    ("jurisdiction", "/credentialSubject/jurisdiction"),
+    ("modelOutputTerms", "/credentialSubject/modelOutputTerms"),
+    ("survivalTerms", "/credentialSubject/survivalTerms"),
+    ("termsDigest", "/credentialSubject/termsDigest"),
+    ("reference", "/credentialSubject/reference"),
+    ("validUntil", "/validUntil"),
+)
+_STEP_FACTS = ("type", "rule", "recordsIn", "removed", "added", "recordsOut")
+
+
+def _others(related: Sequence[Mapping[str, Any]]) -> JsonObject:
+    """Return what audits, grants and lineage say about one dataset, each fact citing the credential it stands in."""
+    audits: list[JsonObject] = []
+    grants: list[JsonObject] = []
+    steps: list[JsonObject] = []
+    for one in related:
+        kind = one["type"][1]
+        if kind == "DatasetAuditCredential":
+            said = _told(one, _AUDIT_FACTS)
+            rows = range(len(one["credentialSubject"].get("assessment", ())))
+            criteria = [_told(one, [(key, f"/credentialSubject/assessment/{row}/{key}") for key in _ASSESSMENT_FACTS]) for row in rows]  # fmt: skip
+            audits += [{**said, **criterion} for criterion in criteria or [{}]]
+        elif kind == "DatasetLicenseGrantCredential":
+            grants.append(_told(one, _GRANT_FACTS))
+        elif kind == "DatasetLineageCredential":
+            rows = range(len(one["credentialSubject"]["steps"]))
+            steps += [_told(one, [(key, f"/credentialSubject/steps/{row}/{key}") for key in _STEP_FACTS]) for row in rows]  # fmt: skip
+    groups = (("audits", audits), ("grants", grants), ("lineageSteps", steps))
+    return {name: group for name, group in groups if group}
+
+
+def _told(credential: Mapping[str, Any], facts: Sequence[tuple[str, str]]) -> JsonObject:
+    """Return leaves for those of `facts` that the credential states."""
+    leaves: JsonObject = {}
+    for key, pointer in facts:
+        try:
+            leaves[key] = credential_leaf(credential, pointer)
+        except MalformedError:
+            continue
     return leaves
 
 

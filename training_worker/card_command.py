@@ -25,6 +25,7 @@ from datasigil.models.laws import HUMAN_FACTS, facts_of
 from datasigil.models.model_folder import CARD, STATEMENTS
 from datasigil.models.offered import OFFERED_MAX_BYTES, is_offered
 from datasigil.models.receipt import Receipt
+from datasigil.models.related import bundles_by_digest
 from datasigil.models.release import RELEASE
 from datasigil.models.reviews import REVIEWS, VOID
 from datasigil.models.statements import STATEMENTS_MAX_BYTES, check_facts, parse_statements, statements_bytes
@@ -184,7 +185,7 @@ def take_answers(folder: Path, statement: Mapping[str, Any], publishing: Publish
     time = str(Instant.from_datetime(datetime.now(UTC).replace(microsecond=0)))
     statements = [*known, {"by": statement["by"], "time": time, "facts": dict(statement["facts"])}]
     write_file(old, statements_bytes(statements))
-    data = card_bytes(build_card(dict(receipt.document), receipt.digest, _credentials(folder, receipt), statements))
+    data = _rebuilt(folder, receipt, statements)
     after = sha256_hex(data)
     set_aside(folder)
     write_file(folder / CARD, data)
@@ -196,11 +197,19 @@ def take_answers(folder: Path, statement: Mapping[str, Any], publishing: Publish
     return before, after
 
 
-def _credentials(folder: Path, receipt: Receipt) -> list[Mapping[str, Any]]:
-    return [
-        parse_bundle(read_file(folder / one["evidence"], BUNDLE_MAX_BYTES)).credential
-        for one in receipt.document["datasets"]
+def _rebuilt(folder: Path, receipt: Receipt, statements: list[Mapping[str, Any]]) -> bytes:
+    """Return the card again from the run's own receipt and evidence; of others' credentials those that it cited before."""
+    cited = {leaf.source.split("#")[0].rpartition(":")[2] for leaf in read_card(folder).leaves()}
+    bundles = [
+        parse_bundle(read_file(folder / one["evidence"], BUNDLE_MAX_BYTES)) for one in receipt.document["datasets"]
     ]
+    own = {one["credentialDigest"] for one in receipt.document["datasets"]}
+    related = []
+    for bundle in bundles:
+        held = bundles_by_digest(bundle)
+        related.append([held[digest].credential for digest in sorted(held) if digest in cited - own])
+    credentials = [bundle.credential for bundle in bundles]
+    return card_bytes(build_card(dict(receipt.document), receipt.digest, credentials, statements, related=related))
 
 
 def set_aside(folder: Path) -> None:

@@ -26,6 +26,7 @@ from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError, PolicyError
 from datasigil.gate import FilesCheck, GateDataset, GateFile, GateOutcome, run_gate
 from datasigil.limits import BUNDLE_MAX_BYTES, MANIFEST_MAX_BYTES
+from datasigil.models.related import counted_credentials
 from datasigil.report import Report
 from datasigil.transparency.client_state import ClientState
 from datasigil.trust.policy import TrustPolicy
@@ -75,6 +76,7 @@ class GatedDataset:
     evidence_name: str  # its place in the run folder
     report: Report
     sidecar: bytes | None = None  # the manifest, where the bundle does not embed it
+    related: tuple[Mapping[str, Any], ...] = ()  # audits, approvals, grants and lineage that count, secured
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +341,13 @@ def _gated(verifier: _Verifier, outcome: GateOutcome, named: Sequence[Data]) -> 
         document = dict(verified.credential.document)
         datasets.append(
             GatedDataset(
-                files, document, seen.evidence, f"evidence/{number}.sigil.json", seen.outcome.report, seen.manifest
+                files,
+                document,
+                seen.evidence,
+                f"evidence/{number}.sigil.json",
+                seen.outcome.report,
+                seen.manifest,
+                counted_credentials(seen.outcome),
             )
         )
     return tuple(datasets)

@@ -287,7 +287,8 @@ def assemble(
     receipt["gate"] |= {"lastChecked": str(Instant.from_datetime(watch.last)), "rechecks": watch.rechecks}
     files = {**artefacts, RECEIPT: receipt_bytes(receipt), RECIPE: request.recipe_bytes}
     digest = sha256_hex(files[RECEIPT])
-    card = build_card(receipt, digest, [dataset.credential for dataset in ready.gate.datasets])
+    datasets = ready.gate.datasets
+    card = build_card(receipt, digest, [one.credential for one in datasets], related=[one.related for one in datasets])
     files[CARD] = card_bytes(card)
     pictures = frozenset(path for path in artefacts if path.startswith("plots/"))
     files |= rendered(Shown(parse_card(files[CARD]), pictures=pictures))

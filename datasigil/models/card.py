@@ -208,7 +208,7 @@ def _cited(leaf: Leaf, evidence: CardEvidence) -> tuple[JsonValue, tuple[str, ..
         document = evidence.credentials.get(match[1])
         if document is None or document_digest(dict(document)) != match[1]:
             raise MalformedError("CARD_SOURCE", "no credential with this digest is at hand", found=match[1])
-        return resolve_pointer(document, match[2]), _credential_assurance(document, match[2])
+        return resolve_pointer(document, match[2]), (credential_assurance(document, match[2]),)
     if match := _FILE.match(leaf.source):
         data = evidence.files.get(match[1])
         if data is None or sha256_hex(data) != match[1]:
@@ -219,9 +219,13 @@ def _cited(leaf: Leaf, evidence: CardEvidence) -> tuple[JsonValue, tuple[str, ..
     raise MalformedError("CARD_SOURCE", "an unknown kind of source", found=leaf.source[:100])
 
 
-def _credential_assurance(document: Mapping[str, JsonValue], pointer: str) -> tuple[str, ...]:
-    """Return the assurance that the nearest enclosing claim states; a claim that states none is the issuer's word."""
-    best = "declared"
+def credential_assurance(document: Mapping[str, JsonValue], pointer: str) -> str:
+    """Return the assurance of a value in a credential: what the nearest enclosing claim states, else that of the credential.
+
+    What a third party audited is `attested`; any other claim that states no assurance is its issuer's word.
+    """
+    types = document.get("type")
+    best = "attested" if isinstance(types, list) and "DatasetAuditCredential" in types else "declared"
     value: JsonValue = document
     for token in pointer.split("/")[1:]:
         if not isinstance(value, dict):
@@ -229,7 +233,7 @@ def _credential_assurance(document: Mapping[str, JsonValue], pointer: str) -> tu
         value = value.get(token.replace("~1", "/").replace("~0", "~"))
         if isinstance(value, dict) and value.get("assurance") in ASSURANCES:
             best = value["assurance"]
-    return (best,)
+    return best
 
 
 def _said(leaf: Leaf, evidence: CardEvidence) -> JsonValue:
@@ -269,6 +273,7 @@ __all__ = [
     "card_leaves",
     "check_card",
     "check_card_form",
+    "credential_assurance",
     "front_matter_value",
     "parse_card",
 ]

@@ -128,7 +128,7 @@ ANNEX_IV: Final[tuple[tuple[str, tuple[Point, ...]], ...]] = (
             Point("2(a)", "Methods and steps of development, pre-trained systems used", ("details/task", "details/baseModel", "details/baseLicense", "details/baseTrainingData", "procedure/recipeDigest", "procedure/epochs", "procedure/steps", "procedure/seed")),
             Point("2(b)", "Design, key choices with rationale, trade-offs", ("people/designRationale", "procedure/lora", "procedure/pooling", "procedure/learningRate")),
             Point("2(c)", "Architecture and computational resources", ("procedure/trainableParameters", "procedure/totalParameters", "compute/durationSeconds", "compute/cpuSeconds", "compute/energy/kilowattHours", "compute/energy/method")),
-            Point("2(d)", "Training data: provenance, scope, characteristics, how obtained, labelled and cleaned", ("trainingData/*/name", "trainingData/*/publisher", "trainingData/*/credentialId", "trainingData/*/manifestRoot", "trainingData/*/license", "trainingData/*/rowsUsed", "trainingData/*/sourceCategory", "trainingData/*/generationMethod", "trainingData/*/annotationProtocol", "trainingData/*/representativeness", "filtering/rowsDroppedFromTrain", "people/dataSuitability", "people/privacyReasoning")),
+            Point("2(d)", "Training data: provenance, scope, characteristics, how obtained, labelled and cleaned", ("trainingData/*/name", "trainingData/*/publisher", "trainingData/*/credentialId", "trainingData/*/manifestRoot", "trainingData/*/license", "trainingData/*/rowsUsed", "trainingData/*/sourceCategory", "trainingData/*/generationMethod", "trainingData/*/annotationProtocol", "trainingData/*/representativeness", "trainingData/*/lineageSteps/*/rule", "filtering/rowsDroppedFromTrain", "people/dataSuitability", "people/privacyReasoning")),
             Point("2(e)", "Human oversight measures, interpretation of outputs", ("people/humanOversight", "failureModes/abstention/*/answerAtOrAbove")),
             Point("2(f)", "Pre-determined changes", (), "none is pre-determined by the training program: every new run has its own receipt and card"),
             Point("2(g)", "Validation and testing: data, metrics, results, dated and signed reports", ("filtering/testSplit/rows", "filtering/testSplit/digest", "filtering/validationSplit/rows", "filtering/testRowsAlsoInTrain", "evaluation/test/macroF1", "evaluation/test/microF1", "evaluation/test/majorityMacroF1", "failureModes/leakage/macroF1WithoutThem")),
@@ -159,7 +159,7 @@ AB_2013: Final[tuple[Point, ...]] = (
     Point("(a)(6)", "Whether purchased or licensed", (_DATA + "rightsBasis", _DATA + "license")),
     Point("(a)(7)", "Personal information", (_DATA + "personalData", _DATA + "classification")),
     Point("(a)(8)", "Aggregate consumer information", (_DATA + "classification",)),
-    Point("(a)(9)", "Cleaning, processing or other modification", ("filtering/rowsDroppedFromTrain", "filtering/trainSplit/truncatedRows", "filtering/trainSplit/droppedTokens", "filtering/ignoredTags", "procedure/transformDigest")),
+    Point("(a)(9)", "Cleaning, processing or other modification", (_DATA + "lineageSteps/*/rule", "filtering/rowsDroppedFromTrain", "filtering/trainSplit/truncatedRows", "filtering/trainSplit/droppedTokens", "filtering/ignoredTags", "procedure/transformDigest")),
     Point("(a)(10)", "When the data was collected, and whether collection goes on", (_DATA + "temporal", _DATA + "issued", _DATA + "isLiveDataset")),
     Point("(a)(11)", "When the datasets were first used", ("compute/started",)),
     Point("(a)(12)", "Synthetic data generation", (_DATA + "synthetic",)),
@@ -177,7 +177,7 @@ MRM_MEMO: Final[tuple[tuple[str, tuple[Point, ...]], ...]] = (
 
 PRIVACY: Final[tuple[tuple[str, tuple[Point, ...]], ...]] = (
     ("What the data holds", (Point("data", "Personal and special-category data, as the credentials say, with result and method", (_DATA + "name", _DATA + "personalData", _DATA + "classification", _DATA + "deidentification", _DATA + "synthetic")),)),
-    ("De-identification", (Point("45 CFR 164.514(b)", "Safe Harbor or expert determination, as asserted and by whom audited", (_DATA + "deidentification", _DATA + "audits")),)),
+    ("De-identification", (Point("45 CFR 164.514(b)", "Safe Harbor or expert determination, as asserted and by whom audited", (_DATA + "deidentification", _DATA + "audits/*/assessor", _DATA + "audits/*/standard", _DATA + "audits/*/criterion", _DATA + "audits/*/conformance", _DATA + "audits/*/validUntil")),)),
     ("Purpose and legal basis", (Point("EU 2016/679 Art. 5, 6, 9", "Purpose limitation, legal basis", (_DATA + "intendedPurpose", _DATA + "prohibitedPurpose", "people/intendedPurpose", "people/legalBasis"), "asked of people in the health sector's documents"),)),
     ("Memorisation and leakage", (Point("EU 2016/679 Art. 32", "What the model may give away about its training rows", ("failureModes/leakage/membershipAuc", "failureModes/leakage/membershipRows", "failureModes/leakage/meanLossTrain", "failureModes/leakage/meanLossTest", "failureModes/leakage/testRowsAlsoInTrain", "people/privacyReasoning")),)),
     ("Rights of the persons concerned", (Point("EU 2016/679 Art. 17", "Erasure: whom to ask, and which rows the run used", (_DATA + "erasureContact", "procedure/examplesRoot", "procedure/examples")),)),

@@ -9,17 +9,17 @@ credential is VALID under the reader's policy now, and the model credential is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from datasigil.bundle import MANIFEST_SUFFIX, SUFFIX, parse_bundle
+from datasigil.bundle import MANIFEST_SUFFIX, SUFFIX, Bundle, bundle_bytes, parse_bundle
 from datasigil.canonical import document_digest, sha256_hex
 from datasigil.credentials.types import parse_credential
 from datasigil.encoding import parse_json
 from datasigil.errors import DatasigilError, MalformedError
-from datasigil.models.card import CardEvidence, ModelCard, check_card, parse_card
+from datasigil.models.card import CardEvidence, LeafFinding, ModelCard, check_card, parse_card
 from datasigil.models.companions import FOLDER as DOCUMENTS
 from datasigil.models.companions import Shown, documents
 from datasigil.models.examples import check_examples, parse_example_list
@@ -28,6 +28,7 @@ from datasigil.models.mlbom import render_mlbom
 from datasigil.models.model_finding import UNDETERMINED, Finding, ModelFinding
 from datasigil.models.readme import render_readme
 from datasigil.models.receipt import Receipt, parse_receipt
+from datasigil.models.related import bundles_by_digest
 from datasigil.models.release import RELEASE, Release, check_release, parse_release
 from datasigil.models.reviews import REVIEWS, VOID, Review, check_review, parse_review
 from datasigil.models.statements import parse_statements
@@ -74,6 +75,7 @@ class _Folder:
         self._read, self.policy, self.at, self.state, self.offline = read, policy, at, state, offline
         self.findings: list[Finding] = []
         self.reports: dict[str, Report] = {}
+        self.bundles: dict[str, Bundle] = {}  # of the datasets, and those inside them, by their credential's digest
 
     @property
     def pictures(self) -> frozenset[str]:
@@ -123,13 +125,13 @@ class _Folder:
                 raise DatasigilError("EXTRA_FILE", "nothing vouches for a file in the run folder", place=path)
 
     def evidence(self, receipt: Receipt) -> dict[str, Mapping[str, Any]]:
-        """Return the cited credentials by digest, each being the one the receipt names."""
-        found: dict[str, Mapping[str, Any]] = {}
+        """Return the datasets' credentials, each being the one the receipt names, and all others in their evidence, by digest."""
         for dataset in receipt.document["datasets"]:
             name = dataset["evidence"]
             if self.digests.get(name) != dataset["evidenceDigest"]:
                 raise DatasigilError("FILE_DIGEST", "the evidence is not the one the gate read", place=name)
-            credential = parse_bundle(self.read(name)).credential
+            bundle = parse_bundle(self.read(name))
+            credential = bundle.credential
             if (
                 document_digest(credential) != dataset["credentialDigest"]
                 or credential.get("id") != dataset["credential"]
@@ -137,8 +139,21 @@ class _Folder:
                 raise DatasigilError(
                     "OTHER_CREDENTIAL", "the evidence holds another credential than the receipt names", place=name
                 )
-            found[dataset["credentialDigest"]] = credential
-        return found
+            self.bundles |= bundles_by_digest(bundle)
+        return {digest: bundle.credential for digest, bundle in self.bundles.items()}
+
+    def check_cited(self, receipt: Receipt, leaves: Iterable[LeafFinding]) -> None:
+        """Run the plan on every credential that a fact cites and that is not a dataset's own: audits, grants, lineage."""
+        assert self.policy is not None
+        own = {dataset["credentialDigest"] for dataset in receipt.document["datasets"]}
+        cited = {one.leaf.source.partition("#")[0].removeprefix("credential:sha256:") for one in leaves}
+        for digest in sorted((cited & set(self.bundles)) - own):
+            report = verify_bytes(
+                bundle_bytes(self.bundles[digest]), policy=self.policy, at=self.at, offline=self.offline, state=self.state
+            ).report  # fmt: skip
+            outcome = {"VALID": "passed", "INVALID": "failed"}.get(report.decision, UNDETERMINED)
+            said = "" if outcome == "passed" else report.headline
+            self.findings.append(Finding(f"cited credential {digest[:12]}", outcome, report.code, said, digest))
 
     def reviews(self, card: ModelCard) -> tuple[Review, ...]:
         """Return the reviews of this very card; a review of another card is a finding, one that was set aside as void is not."""
@@ -260,6 +275,7 @@ def check_model(
                 )
         for dataset in known.document["datasets"]:
             folder.check_verified(dataset["evidence"], "DatasetCredential")
+        folder.check_cited(known, leaves)
     if CREDENTIAL in folder.digests:
         folder.check("model credential", lambda: folder.model_credential(known, card))
         if policy is not None and BUNDLE in folder.digests:

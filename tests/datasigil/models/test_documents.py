@@ -79,7 +79,8 @@ def test_every_fact_that_a_point_names_is_one_that_cards_have(model, point):
 OPTIONAL = {
     f"trainingData/*/{key}"
     for key in ("sourceCategory", "generationMethod", "annotationProtocol", "representativeness", "ipContent", "rightsBasis", "personalData", "temporal",
-                "isLiveDataset", "synthetic", "qualityMeasurement", "limitations", "dataBiases", "deidentification", "audits", "prohibitedPurpose",
+                "isLiveDataset", "synthetic", "qualityMeasurement", "limitations", "dataBiases", "deidentification", "audits/*/assessor", "audits/*/standard", "audits/*/criterion", "audits/*/conformance", "audits/*/validUntil",
+    "lineageSteps/*/rule", "prohibitedPurpose",
                 "intendedPurpose", "erasureContact", "dataTypes", "modality", "inLanguage", "classification")
 } | {"failureModes/abstention/*/answerAtOrAbove", "failureModes/abstention/*/rightOnTest", "filtering/ignoredTags", "failureModes/leakage/macroF1WithoutThem"}  # fmt: skip
 
