@@ -24,6 +24,7 @@ from datasigil.models.document import (
     Section,
     Signature,
     Text,
+    short_source,
     to_html,
     to_markdown,
 )
@@ -148,19 +149,47 @@ def _value(sections: Mapping[str, Any], *path: str) -> Any:
     return value.get("value", "") if isinstance(value, dict) else ""
 
 
-def _point(sections: Mapping[str, Any], point: Point, instrument: Instrument) -> Facts:
+def _point(sections: Mapping[str, Any], point: Point, instrument: Instrument) -> list[Block]:
+    """Return the facts under a point, those of one list (slices, audits) together in one table."""
     facts: list[Fact] = []
+    tables: dict[str, list[str]] = {}
     for path in point.facts:
+        above, star, member = path.rpartition("/*/")
+        if star and not path.startswith("trainingData/*/" + member) and "/" not in member:
+            tables.setdefault(above, []).append(member)
+            continue
         found = facts_at(sections, path)
         if path.startswith("people/") and found:
             heading = next(fact.heading for fact in HUMAN_FACTS if fact.key == path.partition("/")[2])
             found = [Fact(heading, one.value, one.source, one.assurance) for one in found]
         facts += found
-    if not facts:
+    grids = [grid for above, keys in tables.items() for grid in _tables_at(sections, above, keys)]
+    if not facts and not grids:
         facts = [Fact("Not recorded", point.missing or NOT_PROVIDED.format(f"{instrument.short} {point.place}"))]
-    return Facts(
-        facts, f"{point.place}  {point.asks}" if point.place[0].isdigit() or point.place[0] == "(" else point.asks
-    )
+    heading = f"{point.place}  {point.asks}" if point.place[0].isdigit() or point.place[0] == "(" else point.asks
+    if not facts:
+        first, *rest = grids
+        return [Grid(first.header, first.rows, heading, first.note), *rest]
+    return [Facts(facts, heading), *grids]
+
+
+def _tables_at(sections: Mapping[str, Any], path: str, keys: Sequence[str]) -> list[Grid]:
+    """Return one table for each list at a path, with those of `keys` that its members have."""
+    found: list[Any] = [sections]
+    for step in path.split("/"):
+        found = [inner for one in found for inner in _inside(one, step)]
+    grids = []
+    for items in found:
+        rows = [{key: one[key] for key in keys if key in one} for one in items] if isinstance(items, list) else []
+        if any(rows):
+            grids.append(grid_of(rows, words(path.rpartition("/")[2])))
+    return grids
+
+
+def _inside(value: Any, step: str) -> list[Any]:
+    if step == "*":
+        return list(value) if isinstance(value, list) else []
+    return [value[step]] if isinstance(value, dict) and step in value else []
 
 
 # Documents ---------------------------------------------------------------------------------------------------------
@@ -299,18 +328,29 @@ def _group(value: Mapping[str, Any], heading: str) -> list[Block]:
 
 
 def grid_of(items: Sequence[Mapping[str, Any]], heading: str) -> Grid:
-    """Return a list of like groups as one table; the sources of its first and last cell stand below it."""
+    """Return a list of like groups as one table, with where its cells come from below it."""
     keys = list(dict.fromkeys(key for item in items for key, leaf in ordered(item) if _is_leaf(leaf)))
     rows = [[item[key]["value"] if key in item else "" for key in keys] for item in items]
     cells = [item[key] for item in items for key in keys if key in item]
-    note = f"Source: {cells[0]['source']} to {cells[-1]['source']}, {cells[0]['assurance']}." if cells else ""
-    return Grid([words(key) for key in keys], rows, heading, note)
+    return Grid([words(key) for key in keys], rows, heading, _note(cells) if cells else "")
+
+
+def _note(cells: Sequence[Mapping[str, Any]]) -> str:
+    """Return the first and last source of cells from one document, or the documents where there are several."""
+    assurance = ", ".join(dict.fromkeys(str(one["assurance"]) for one in cells))
+    documents_ = dict.fromkeys(str(one["source"]).partition("#")[0] for one in cells)
+    if len(documents_) == 1:
+        return f"Source: {short_source(cells[0]['source'])} to {short_source(cells[-1]['source'])}, {assurance}."
+    return f"Sources: {', '.join(short_source(f'{one}#').removesuffix('#') for one in documents_)}, {assurance}."
 
 
 def annex_iv(shown: Shown) -> Document:
     """Return the skeleton of the EU AI Act's technical documentation."""
     law = INSTRUMENTS["eu-ai-act"]
-    parts = [Section(heading, [_point(shown.sections, point, law) for point in points]) for heading, points in ANNEX_IV]
+    parts = [
+        Section(heading, [one for point in points for one in _point(shown.sections, point, law)])
+        for heading, points in ANNEX_IV
+    ]
     note = Section(
         "How to use this skeleton",
         [Text("It is laid out by Annex IV for providers who need that documentation; whether you do is for you and your counsel. "
@@ -328,7 +368,7 @@ def ab_2013(shown: Shown) -> Document:
         Text("High-level summary of the datasets, laid out by subdivision (a). The statute addresses developers of generative systems made available to "
              "Californians; whether it reaches this model is for you and your counsel.")
     ]  # fmt: skip
-    blocks += [_point(shown.sections, point, law) for point in AB_2013]
+    blocks += [one for point in AB_2013 for one in _point(shown.sections, point, law)]
     return _document(
         shown, f"Training data documentation: {shown.name}", law.title, [Section("Datasets", blocks)], "ab-2013"
     )
@@ -337,14 +377,20 @@ def ab_2013(shown: Shown) -> Document:
 def mrm_memo(shown: Shown) -> Document:
     """Return the memo for a bank's model-risk function."""
     law = INSTRUMENTS["mrm"]
-    parts = [Section(heading, [_point(shown.sections, point, law) for point in points]) for heading, points in MRM_MEMO]
+    parts = [
+        Section(heading, [one for point in points for one in _point(shown.sections, point, law)])
+        for heading, points in MRM_MEMO
+    ]
     return _document(shown, f"Model risk memo: {shown.name}", law.title, parts, "mrm")
 
 
 def privacy_card(shown: Shown) -> Document:
     """Return what is known about personal data behind the model."""
     law = INSTRUMENTS["gdpr"]
-    parts = [Section(heading, [_point(shown.sections, point, law) for point in points]) for heading, points in PRIVACY]
+    parts = [
+        Section(heading, [one for point in points for one in _point(shown.sections, point, law)])
+        for heading, points in PRIVACY
+    ]
     note = Section(
         "How to read this card",
         [Text("De-identification and classification are told as the dataset's credential asserts them, with method and auditor where there is one. "

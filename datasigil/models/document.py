@@ -265,7 +265,11 @@ def _html_facts(block: Facts) -> str:
         else f'<tr><td>{_h(one.name)}</td><td colspan="3">{_value(one.value)}</td></tr>'
         for one in block.facts
     )
-    return f'{head}<table class="facts"><colgroup><col><col><col><col></colgroup><thead><tr><th>Fact</th><th>Value</th><th>Source</th><th>Assurance</th></tr></thead><tbody>{rows}</tbody></table>'
+    cited = "<th>Source</th><th>Assurance</th>" if any(one.source for one in block.facts) else "<th></th><th></th>"
+    return (
+        f'{head}<table class="facts"><colgroup><col><col><col><col></colgroup>'
+        f"<thead><tr><th>Fact</th><th>Value</th>{cited}</tr></thead><tbody>{rows}</tbody></table>"
+    )
 
 
 def _breakable(text: str) -> str:
