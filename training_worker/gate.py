@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from datasigil.bundle import Bundle, bundle_bytes, find_bundle, parse_bundle, re
 from datasigil.client import Refreshed, proven_credentials
 from datasigil.datasets.finding import Progress
 from datasigil.encoding import Instant
-from datasigil.errors import DatasigilError, PolicyError
+from datasigil.errors import DatasigilError
 from datasigil.gate import FilesCheck, GateDataset, GateFile, GateOutcome, run_gate
 from datasigil.limits import BUNDLE_MAX_BYTES, MANIFEST_MAX_BYTES
 from datasigil.models.related import counted_credentials
@@ -33,6 +33,7 @@ from datasigil.trust.policy import TrustPolicy
 from datasigil.verification import Outcome, VerifiedDataset, verify_bytes
 from training_worker.limits import REFUSAL_LOG_MAX_BYTES
 from training_worker.recipe import Data, Recipe
+from training_worker.training_use import duties_together, training_policy
 from training_worker.verified_files import VerifiedFiles
 
 
@@ -159,18 +160,6 @@ def judge(
     return raw, _verified(raw, manifest, settings, data=data, retrieval_errors=errors)
 
 
-# Uses that a trust file can name and that are training; for any other, training is asked for all the same.
-TRAINING_USES = frozenset({"ai-training", "pre-training", "fine-tuning", "gen-ai", "ai-augment"})
-TRAINING_USE = "fine-tuning"
-
-
-def training_policy(policy: TrustPolicy) -> TrustPolicy:
-    """Return the trust file's policy with training as the use that every licence and every term must allow."""
-    wanted = policy.requirements
-    use = wanted.use if wanted.use in TRAINING_USES else TRAINING_USE
-    return replace(policy, requirements=replace(wanted, use=use))
-
-
 def _verified(raw: bytes, manifest: bytes | None, settings: GateSettings, **options: Any) -> Outcome:
     return verify_bytes(
         raw,
@@ -276,7 +265,7 @@ def _pass(
         if outcome.decision != "VALID":
             raise Refused(_headline(outcome, reports), outcome.exit_code, reports)
         datasets = _gated(verifier, outcome, named)
-        duties = _together(verifier, gate)
+        duties = duties_together(gate, [one.outcome for one in verifier.seen], settings.policy)
     except DatasigilError as error:
         if error.code not in _REFUSALS:
             raise
@@ -285,35 +274,6 @@ def _pass(
     wanted = training_policy(settings.policy).requirements
     return PassedGate(
         datasets, settings.at, settings.offline, settings.policy.digest, wanted.use, wanted.sector, duties
-    )
-
-
-def _together(verifier: _Verifier, gate: GateFile) -> tuple[str, ...]:
-    """Return the duties of the datasets together.
-
-    Raises:
-        PolicyError: LICENSE_CONFLICT, naming the minimal sets that do not go together for the trust file's intended use.
-    """
-    from datasigil.verification.licensed import intended_by, plan_outcomes
-
-    labels = [
-        f"{number + 1} ({one.data.name})" if len(gate.datasets) > 1 else str(one.data.name)
-        for number, one in enumerate(gate.datasets)
-    ]
-    outcomes = {label: seen.outcome for label, seen in zip(labels, verifier.seen, strict=True)}
-    plan = plan_outcomes(outcomes, intended_by(training_policy(verifier.settings.policy)))
-    if plan.allowed:
-        return plan.duties
-    first = plan.conflicts[0]
-    ways = [f"drop {', '.join(one.datasets)}" for one in plan.ways_out if one.datasets]
-    ways += [words for one in plan.ways_out for words in one.obtain]
-    raise PolicyError(
-        "LICENSE_CONFLICT",
-        f"these datasets may not be used together so: {'; '.join(', '.join(one.datasets) for one in plan.conflicts)}",
-        place="data",
-        expected=f"datasets whose licences go together for {plan.intended.use}, with {plan.intended.share} passed on",
-        found="; ".join(first.reasons)[:500],
-        next_action=" or ".join(dict.fromkeys(ways))[:500],
     )
 
 

@@ -12,7 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from datasigil.models.companions import PLOTS, SECTIONS, Shown, section_blocks
+from datasigil.models.blocks import section_blocks, value_at
+from datasigil.models.companions import PLOTS, SECTIONS, Shown
 from datasigil.models.document import Picture, inline, markdown_block
 
 # Spellings the Hub knows, by SPDX id; anything else is `other` with its own name.
@@ -53,7 +54,7 @@ _INTRO = (
 def render_readme(shown: Shown) -> bytes:
     """Return the bytes of `README.md` for a card, UTF-8 with line feeds."""
     sections = shown.sections
-    parts = [_front_matter(shown), f"# {inline(_value(sections, 'details', 'name'))}", _INTRO, _state(shown)]
+    parts = [_front_matter(shown), f"# {inline(value_at(sections, 'details', 'name'))}", _INTRO, _state(shown)]
     for key, heading in SECTIONS:
         if key not in sections:
             continue
@@ -78,18 +79,11 @@ def _state(shown: Shown) -> str:
     return "\n\n".join(lines)
 
 
-def _value(sections: Mapping[str, Any], *path: str) -> Any:
-    value: Any = sections
-    for step in path:
-        value = value.get(step, {}) if isinstance(value, dict) else {}
-    return value.get("value", "") if isinstance(value, dict) else ""
-
-
 def metadata(shown: Shown) -> dict[str, Any]:
     """Return the card's metadata as the Hub takes it; a field that the card does not answer is left out."""
     sections = shown.sections
-    task = str(_value(sections, "details", "task"))
-    base = str(_value(sections, "details", "baseModel"))
+    task = str(value_at(sections, "details", "task"))
+    base = str(value_at(sections, "details", "baseModel"))
     fields: dict[str, Any] = {
         **_license(sections),
         "library_name": "peft",
@@ -100,10 +94,10 @@ def metadata(shown: Shown) -> dict[str, Any]:
     if _HUB_MODEL.match(base):
         fields["base_model"] = base
     data = [one for one in sections.get("trainingData", ()) if isinstance(one, dict)]
-    languages = sorted({tag.split("-")[0] for one in data for tag in _listed(_value(one, "inLanguage"))})
+    languages = sorted({tag.split("-")[0] for one in data for tag in _listed(value_at(one, "inLanguage"))})
     if languages and all(_LANGUAGE.match(tag) for tag in languages):
         fields["language"] = languages
-    named = [_HUB_DATASET.match(str(_value(one, "sourceUrl"))) for one in data]
+    named = [_HUB_DATASET.match(str(value_at(one, "sourceUrl"))) for one in data]
     if any(named):
         fields["datasets"] = [match[1] for match in named if match]
     if index := _model_index(sections, task, data):
@@ -134,9 +128,9 @@ def _model_index(sections: Mapping[str, Any], task: str, data: list[Any]) -> lis
     ]
     if not found:
         return []
-    dataset = {"name": ", ".join(str(_value(one, "name")) for one in data), "type": "other", "split": "test"}
+    dataset = {"name": ", ".join(str(value_at(one, "name")) for one in data), "type": "other", "split": "test"}
     kind = {"type": _PIPELINES.get(task, "text-generation"), "name": task}
-    name = str(_value(sections, "details", "name"))
+    name = str(value_at(sections, "details", "name"))
     return [{"name": name, "results": [{"task": kind, "dataset": dataset, "metrics": found}]}]
 
 
@@ -149,7 +143,7 @@ def _front_matter(shown: Shown) -> str:
 
 
 def _use(sections: Mapping[str, Any]) -> str:
-    if str(_value(sections, "details", "task")) not in _PIPELINES:
+    if str(value_at(sections, "details", "task")) not in _PIPELINES:
         return "## Use\n\n`adapter_model.safetensors` loads with PEFT on the base model named above."
     return (
         "## Use\n\n"
