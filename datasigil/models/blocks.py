@@ -29,12 +29,12 @@ def _follow(value: Any, steps: Sequence[str], label: str, key: str) -> list[Fact
     if steps[0] == "*":
         if not isinstance(value, list):
             return []
-        marks = [f" ({label_of(item, number)})" if len(value) > 1 else "" for number, item in enumerate(value)]
+        marks = [f" ({_label(item, number)})" if len(value) > 1 else "" for number, item in enumerate(value)]
         return [fact for item, mark in zip(value, marks, strict=True) for fact in _follow(item, steps[1:], mark, key)]
     return _follow(value.get(steps[0]), steps[1:], label, key) if isinstance(value, dict) else []
 
 
-def label_of(item: Any, number: int) -> str:
+def _label(item: Any, number: int) -> str:
     for key in ("name", "slice", "label", "target"):
         if isinstance(item, dict) and _is_leaf(item.get(key)):
             return f"{item[key]['value']}"
@@ -107,7 +107,7 @@ def section_blocks(key: str, value: Any) -> list[Block]:
         ask = {fact.key: fact.heading for fact in HUMAN_FACTS}
         return [Facts([_fact(value[fact], ask[fact]) for fact in ask if fact in value])]
     if isinstance(value, list):
-        return [block for number, item in enumerate(value) for block in _group(item, label_of(item, number))]
+        return [block for number, item in enumerate(value) for block in _group(item, _label(item, number))]
     return _group(value, "")
 
 
