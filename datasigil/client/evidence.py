@@ -296,13 +296,11 @@ class _Refresh:
         from datasigil.encoding import Instant
         from datasigil.transparency.client_state import RememberedStatusList
         from datasigil.verification.findings import Situation
-        from datasigil.verification.issuer import require_signed
-        from datasigil.verification.key_history import with_rotations
+        from datasigil.verification.issuer import require_signed, rule_of
 
-        at, rule = Instant.from_datetime(self._at), self._policy.issuer(entry.issuer)
-        if rule is not None:
-            situation = Situation(self._policy, self._at, as_of=False, offline=False, state=None, period_at=at)
-            rule = with_rotations(rule, presented, situation).rule
+        at = Instant.from_datetime(self._at)
+        situation = Situation(self._policy, self._at, as_of=False, offline=False, state=None, period_at=at)
+        rule, _ = rule_of(entry.issuer, presented, situation)
         try:
             found = parse_status_list(document)
             signed = require_signed(document, entry.issuer, rule, presented, at)

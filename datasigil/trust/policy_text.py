@@ -149,6 +149,9 @@ def _issuers(policy: TrustPolicy) -> list[str]:
         if not rule.keys and not rule.did.startswith("did:key:"):
             lines.append("    no key is pinned: what it signs stays INDETERMINATE until you pin one")
         lines += [f"    {_pin(pin)}" for pin in rule.keys]
+        lines += [
+            f"    recovery key {key.multibase[:16]}…: it may sign a rotation to a new key" for key in rule.recovery
+        ]
     return lines
 
 

@@ -160,14 +160,7 @@ def check_proofs(
     findings: Findings,
 ) -> SignedBy | None:
     """Step 5: every proof present verifies, and one of them is by a key that counts for the issuer."""
-    from datasigil.verification.key_history import (
-        with_rotations,
-    )  # it builds on the log's step, and that on this module
-
-    known, refused = situation.policy.issuer(credential.issuer), ""
-    if known is not None:
-        history = with_rotations(known, presented, situation)
-        known, refused = history.rule, "; ".join(history.refused)
+    known, refused = rule_of(credential.issuer, presented, situation)
     try:
         signed = require_signed(credential.document, credential.issuer, known, presented, situation.at)
     except DatasigilError as error:
@@ -181,6 +174,18 @@ def check_proofs(
     else:
         findings.undetermined(5, _beside(unpinned(credential.issuer, signed), refused))
     return signed
+
+
+def rule_of(did: str, presented: Sequence[JsonObject], situation: Situation) -> tuple[IssuerRule | None, str]:
+    """Return the trust file's rule for a DID, with the keys that presented rotations lead to, and why others do not count."""
+    rule = situation.policy.issuer(did)
+    if rule is None or not any(entry.get("type") == "LoggedKeyRotation" for entry in presented):
+        return rule, ""
+    # Loaded when there is one: rotations are rare, and this module builds on the log's step, which builds on this one.
+    from datasigil.verification.key_history import with_rotations
+
+    history = with_rotations(rule, presented, situation)
+    return history.rule, "; ".join(history.refused)
 
 
 def _beside(error: DatasigilError, refused: str) -> DatasigilError:

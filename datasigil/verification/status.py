@@ -19,8 +19,7 @@ from datasigil.limits import CLOCK_SKEW_SECONDS, STATUS_LISTS_TOGETHER_MAX_BYTES
 from datasigil.record import dataclass
 from datasigil.transparency.client_state import RememberedStatusList
 from datasigil.verification.findings import Findings, Situation
-from datasigil.verification.issuer import require_signed, unpinned
-from datasigil.verification.key_history import with_rotations
+from datasigil.verification.issuer import require_signed, rule_of, unpinned
 from datasigil.verification.logged import Logged
 
 _WORDS = {"revocation": ("REVOKED", "revoked"), "suspension": ("SUSPENDED", "suspended")}
@@ -195,9 +194,7 @@ class _Judge:
                 expected=entry.issuer,
                 found=one.issuer,
             )
-        rule = self.situation.policy.issuer(entry.issuer)
-        if rule is not None:
-            rule = with_rotations(rule, self.presented, self.situation).rule
+        rule, _ = rule_of(entry.issuer, self.presented, self.situation)
         signed = require_signed(one.document, entry.issuer, rule, self.presented, self.situation.at)
         if not signed.accepted:
             raise unpinned(entry.issuer, signed)

@@ -1,5 +1,7 @@
 """Keys reached from a pin: why a rotation does not count is said, and the form of a rotation is closed."""
 
+from datetime import UTC, datetime
+
 import pytest
 from adversarial.group_history import CASES, Rotating
 from adversarial.stage import Stage
@@ -10,6 +12,7 @@ from datasigil.credentials.key_rotation import new_key_rotation, parse_key_rotat
 from datasigil.encoding import Instant
 from datasigil.errors import MalformedError
 from datasigil.trust.policy import parse_policy
+from datasigil.verification import verify_bytes
 from datasigil.verification.findings import Situation
 from datasigil.verification.key_history import with_rotations
 
@@ -111,3 +114,14 @@ def test_a_rotation_of_another_form_is_refused(pointer, value, code):
 def test_what_is_no_object_is_no_rotation(document):
     with pytest.raises(MalformedError):
         parse_key_rotation(document)
+
+
+def test_the_frozen_bundle_of_version_1_reads_for_ever(repository):
+    folder = repository / "tests/vectors/transparency"
+    policy = parse_policy((folder / "rotated-v1.datasigil.toml").read_bytes())
+    raw, at = (folder / "rotated-v1.sigil.json").read_bytes(), datetime(2026, 12, 2, 9, 30, tzinfo=UTC)
+    report = verify_bytes(raw, policy=policy, at=at, offline=True).report
+    assert report.decision == "VALID", report.render()
+    assert report.credential.logged_by == "2026-11-02T09:30:00Z"
+    later = verify_bytes(raw, policy=policy, at=at, as_of=True, offline=True).report
+    assert later.decision == "VALID"
