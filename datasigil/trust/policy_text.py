@@ -194,6 +194,18 @@ def _approvals(policy: TrustPolicy) -> list[str]:
     return lines
 
 
+def _sector_rules(sector: str) -> list[str]:
+    """Return every rule of a sector profile with its source and date."""
+    if not sector:
+        return []
+    from datasigil.trust.profiles import PROFILES, READ
+
+    lines = [f"What the sector profile {sector} asks for, as read in {READ}; this is not legal advice:"]
+    for rule in PROFILES[sector]:
+        lines += [f"  {rule.asks}", f"    {rule.source}, {rule.date}"]
+    return lines
+
+
 def _requirements(wanted: Requirements) -> list[str]:
     rules = wanted.licenses
     lines = ["What a dataset must say:"]
@@ -232,4 +244,4 @@ def _requirements(wanted: Requirements) -> list[str]:
             if text
         )
         lines.append(f"  {rule.metric} must be {bounds}{', ' + ' or '.join(rule.assurance) if rule.assurance else ''}")
-    return lines
+    return lines + _sector_rules(wanted.sector)

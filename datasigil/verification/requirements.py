@@ -332,7 +332,7 @@ def _sector(asked: _Asked, wanted: Requirements) -> Iterator[tuple[str, str]]:
     for rule in missing:
         asked.findings.failed(
             11,
-            PolicyError("SECTOR_REQUIREMENT", f"{wanted.sector}: {rule.asks}", place=rule.place, expected=f"{rule.source} ({rule.date})", found="nothing, or unknown"),
+            PolicyError("SECTOR_REQUIREMENT", f"the {wanted.sector} profile is not met: {rule.asks}", place=rule.place, expected=f"{rule.source} ({rule.date})", found="nothing, or unknown"),
             name=f"{wanted.sector} profile",
         )  # fmt: skip
     if not missing:

@@ -16,6 +16,7 @@ from datasigil.trust.policy import (
     explain_policy,
     parse_policy,
 )
+from datasigil.trust.profiles import PROFILES, policy_template
 from datasigil.trust.rules import Compromise
 
 WORLD = World(witnesses=2)
@@ -139,3 +140,11 @@ def test_keys_windows_delegation_and_shared_witness_keys_are_explained():
     assert f"because {RULE.did} delegates to it" in explain_policy(
         parse_policy(add_issuer(add_issuer("", RULE), delegate).encode())
     )
+
+
+@pytest.mark.parametrize("sector", PROFILES)
+def test_every_rule_of_a_sector_is_explained_with_source_and_date(sector):
+    text = explain_policy(parse_policy(policy_template(sector).encode()))
+    for rule in PROFILES[sector]:
+        assert f"  {rule.asks}\n    {rule.source}, {rule.date}\n" in text
+    assert "not legal advice" in text
