@@ -28,7 +28,9 @@ def attribute(
 ) -> tuple[Check, ...]:
     """Return the checks, each that passed with the word that it rests on."""
     if credential is None:
-        return tuple(replace(check, word=HERE) if _stands(check) and check.step < 4 else check for check in checks)
+        return tuple(
+            replace(check, word=HERE) if _stands(check) and check.step in _COMPUTED else check for check in checks
+        )
     return tuple(
         replace(check, word=_word(check, credential, logged, policy)) if _stands(check) else check for check in checks
     )

@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import json
 import re
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from adversarial.places import place_of
 from adversarial.proof_of_bite import RED, bite
 from adversarial.samples import ELSEWHERE, SAMPLES
 from adversarial.tables import ACCEPTED, ALL, REFUSED, run
+from jsonschema import Draft202012Validator
+from referencing import Registry
 
 from datasigil.report.codes import reason
 
@@ -105,3 +108,14 @@ def test_every_case_turns_red_when_its_check_is_switched_off():
     ran = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, text=True, check=False, timeout=600)
     assert ran.returncode == 0, ran.stdout
     assert "does not bite" not in ran.stdout
+
+
+def test_every_report_follows_its_published_schema(repository):
+    schema = json.loads((repository / "schemas/verification-report-v1.json").read_text("utf-8"))
+    validator = Draft202012Validator(schema, registry=Registry())
+    Draft202012Validator.check_schema(schema)
+    for case in ALL:
+        report = once(case).report
+        if report is not None:
+            wrong = [f"{one.json_path}: {one.message[:200]}" for one in validator.iter_errors(report.to_json())]
+            assert wrong == [], case
