@@ -75,6 +75,32 @@ def inclusion_proof(leaf_hashes: Sequence[bytes], index: int) -> list[bytes]:
     return [*inclusion_proof(leaf_hashes[split:], index - split), root_of(leaf_hashes[:split])]
 
 
+class Levels:
+    """All hashes of one tree, for many audit paths: 64 bytes for each leaf, and a path costs as many look-ups as it has hashes."""
+
+    def __init__(self, leaf_hashes: Iterable[bytes]) -> None:
+        self._levels = [list(leaf_hashes)]
+        while len(level := self._levels[-1]) > 1:
+            above = [node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
+            # RFC 9162 splits at powers of two, so that a last hash without a sibling is its parent.
+            self._levels.append(above + level[-1:] if len(level) % 2 else above)
+
+    def inclusion_proof(self, index: int) -> list[bytes]:
+        """Return what `inclusion_proof` returns for the leaf at `index`.
+
+        Raises:
+            LogError: INCLUSION, when the index lies outside the tree.
+        """
+        if not 0 <= index < len(self._levels[0]):
+            raise LogError("INCLUSION", "the index lies outside the tree", found=str(index))
+        path = []
+        for level in self._levels[:-1]:
+            if index ^ 1 < len(level):
+                path.append(level[index ^ 1])
+            index >>= 1
+        return path
+
+
 def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
     """Return the root that an audit path leads to (RFC 9162 section 2.1.3.2).
 

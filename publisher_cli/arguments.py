@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
         _lineage,
         _impact,
         _diff,
+        _prove,
         _observe,
         _curate,
         _attest,
@@ -311,6 +312,28 @@ def _diff(commands: Any) -> None:
         one.add_argument(
             name, metavar=name.upper(), help="a manifest, a bundle, a credential with its manifest, or a folder"
         )
+
+
+def _prove(commands: Any) -> None:
+    one = _command(
+        commands, "prove", "proving:run", "Write proofs for some files, or ranges of large files, for whoever gets only these.",
+        "datasigil prove contracts.sigil.json --file data/leases.jsonl -o leases.part.json",
+        "datasigil prove scans.sigil.json --range scans.bin:0-16777215 --data scans/ -o first.part.json",
+        notes="The receiver checks with `datasigil-verify check BUNDLE --data DIR --partial --proof FILE`. Ranges are rounded to chunks of 16 MiB.",
+    )  # fmt: skip
+    one.add_argument(
+        "manifest", metavar="BUNDLE", help="a manifest, a bundle, a credential with its manifest, or a folder"
+    )
+    one.add_argument("--file", metavar="PATH", action="append", default=[], help="a whole file; may be repeated")
+    one.add_argument(
+        "--range",
+        metavar="PATH:FIRST-LAST",
+        action="append",
+        default=[],
+        help="bytes of a large file, both included; may be repeated",
+    )
+    one.add_argument("--data", metavar="DIR", help="the dataset's files, from which ranges are proven")
+    one.add_argument("-o", "--output", metavar="FILE", required=True, help="where to write the proofs")
 
 
 def _observe(commands: Any) -> None:

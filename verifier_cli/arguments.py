@@ -83,6 +83,7 @@ def _check(commands: Any) -> None:
         "datasigil-verify check contracts.sigil.json --data contracts/",
         "datasigil-verify check contracts/ --offline --json",
         "datasigil-verify check hf://example-org/leases@2f1c0d9e8b7a6f5e4d3c2b1a0f9e8d7c6b5a4f3e",
+        "datasigil-verify check contracts.sigil.json --data some/ --partial --proof some.part.json",
         "datasigil-verify check contracts.sigil.json --at 2026-11-02T09:30:00Z",
         notes="Exit code: 0 VALID, 1 INVALID, 2 wrong usage, 3 INDETERMINATE. A folder is checked with all its files.",
     )  # fmt: skip
@@ -97,6 +98,11 @@ def _check(commands: Any) -> None:
         help="the dataset's files: a folder, a tar or zip file (read, never unpacked), or s3://, gs:// or hf://; without it only the credential is checked",
     )
     one.add_argument("--partial", action="store_true", help="the folder holds a part of the dataset")
+    one.add_argument(
+        "--proof",
+        metavar="FILE",
+        help="with --partial: what `datasigil prove` wrote about this part, in place of the whole manifest",
+    )
     one.add_argument(
         "--digest",
         choices=_DIGESTS,

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError, MalformedError
 from verifier_cli import places
-from verifier_cli.evidence import Evidence, data_check, find_evidence, manifest_for, manifest_of_folder
+from verifier_cli.evidence import Evidence, data_check, find_evidence, manifest_for, manifest_of_folder, part_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from datasigil.bundle import Bundle
+    from datasigil.datasets.manifest import ManifestSource
+    from datasigil.datasets.parts import PartProof
     from datasigil.report import Report
     from datasigil.report.terminal import Console
     from datasigil.trust.policy import TrustPolicy
@@ -37,6 +39,14 @@ def run(given: Namespace, console: Console) -> int:
             "USAGE", "--offline and data in a bucket exclude each other", place=given.data[:200], expected="data on this machine, or no --offline",
             next_action="leave --offline out, or download the data first",
         )  # fmt: skip
+    if given.proof is not None and not given.partial:
+        raise DatasigilError(
+            "USAGE",
+            "--proof is about a part",
+            place=given.proof,
+            expected="--partial --data DIR",
+            next_action="add --partial",
+        )
     try:
         evidence = find_evidence(given.evidence, given.data)
     except MalformedError as error:
@@ -70,7 +80,12 @@ def _report(
     except MalformedError:
         # The plan's first step names what is wrong with the bytes.
         return verify_bytes(evidence.data, policy=policy, at=at, as_of=as_of, offline=given.offline, state=state).report
-    manifest = manifest_for(bundle, evidence)
+    part = part_of(given.proof)
+    manifest: ManifestSource | PartProof | None = part or manifest_for(bundle, evidence)
+    if part is not None and folder is not None:
+        from datasigil.datasets.partial import PartCheck
+
+        check = PartCheck(folder, part, _digest(given, policy), progress)  # type: ignore[arg-type]  # argparse admits only the four choices
     if manifest is None and bundle.manifest is None and folder is not None and not given.partial:
         console.detail("the bundle holds no manifest; comparing the folder's own with the signed digest")
         manifest = manifest_of_folder(folder, bundle, progress)

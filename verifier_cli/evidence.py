@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datasigil.datasets.entry import Manifest
     from datasigil.datasets.finding import FilesFinding, Progress
     from datasigil.datasets.manifest import ManifestSource
+    from datasigil.datasets.parts import PartProof
     from datasigil.datasets.tree import Tree
     from datasigil.verification.files import DataCheck
 
@@ -229,6 +230,22 @@ def manifest_source_digest(source: ManifestSource) -> str:
         return hashlib.sha256(source).hexdigest()
     with open(source.path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def part_of(path: str | None) -> PartProof | None:
+    """Return the proofs in a file that `datasigil prove` wrote, or None when none was named.
+
+    Raises:
+        MalformedError: as `parts.parse_part_proof`, naming the file; DatasigilError NO_SUCH_PATH, UNREADABLE.
+    """
+    if path is None:
+        return None
+    from datasigil.datasets.limits import PART_BYTES_MAX
+    from datasigil.datasets.parts import parse_part_proof
+    from datasigil.encoding import parse_json
+
+    with naming(path):
+        return parse_part_proof(parse_json(_read(Path(path), PART_BYTES_MAX), max_bytes=PART_BYTES_MAX))
 
 
 def data_check(evidence: Evidence, digest: str, progress: Progress | None, *, partial: bool) -> DataCheck | None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from datasigil.bundle import Bundle, LogEvidence
 from datasigil.canonical import document_digest
 from datasigil.datasets.manifest import ManifestSource
+from datasigil.datasets.parts import PartProof
 from datasigil.encoding import JsonObject, parse_json
 from datasigil.errors import DatasigilError, LogError, MalformedError, StatusError
 from datasigil.limits import CHECKPOINT_MAX_BYTES, STATUS_LIST_MAX_BYTES
@@ -85,7 +86,7 @@ def check_online(
     fetcher: Fetcher,
     state: ClientState | None = None,
     data: DataCheck | None = None,
-    manifest: ManifestSource | None = None,
+    manifest: ManifestSource | PartProof | None = None,
     **options: Any,
 ) -> Outcome:
     """Check with evidence of now: steps 1 to 5, then fetch, then the whole plan; `options` go to `verification.verify`.

@@ -30,6 +30,7 @@ FILE_CODES = (
     "DUP_PATH",
     "ARCHIVE",
     "SOURCE_UNAVAILABLE",
+    "CHUNK",
 )
 """Every reason code a finding can hold."""
 
@@ -56,7 +57,7 @@ class FilesFinding:
 
     `files` and `bytes` count what matched. `established` says for how many of these files each digest was
     computed (`sha256`, `blake3`, or `sha256-chunks`/`blake3-chunks` for a chunk tree). `failures` holds at most
-    `FAILURES_KEPT`; `failure_counts` counts them all.
+    `FAILURES_KEPT`; `failure_counts` counts them all. `ranged_files` and `ranged_bytes` count files of which ranges matched.
     """
 
     scope: Scope
@@ -67,11 +68,13 @@ class FilesFinding:
     failure_counts: Mapping[str, int] = field(default_factory=dict)
     missing: int = 0
     ignored: tuple[str, ...] = ()
+    ranged_files: int = 0
+    ranged_bytes: int = 0
 
     @property
     def ok(self) -> bool:
-        """True when nothing differs and at least one file was established."""
-        return not self.failure_counts and self.files > 0
+        """True when nothing differs and at least one file, or a range of one, was established."""
+        return not self.failure_counts and (self.files > 0 or self.ranged_files > 0)
 
     @property
     def digests(self) -> tuple[str, ...]:
@@ -80,7 +83,7 @@ class FilesFinding:
 
     def establishes(self, digest: str) -> bool:
         """Tell whether `digest` (`sha256` or `blake3`, of whole files) was computed for every matching file."""
-        return self.files > 0 and self.established.get(digest, 0) == self.files
+        return self.files > 0 and not self.ranged_files and self.established.get(digest, 0) == self.files
 
 
 class FindingBuilder:

@@ -25,6 +25,12 @@ IGNORED_MAX: Final = 1000
 MANIFEST_EXPLAINED_BYTES_MAX: Final = 32 * 1024 * 1024
 """bytes; a refused manifest up to this size is parsed once more to say what is wrong, at ten times its size in memory."""
 
+# Proofs about a part.
+PART_BYTES_MAX: Final = 64 * 1024 * 1024
+"""bytes of a document that proves a part of a dataset."""
+PART_FILES_MAX: Final = 100_000
+"""files in one such document; whoever has more of a dataset takes its manifest."""
+
 # What a finding holds of a long list of failures.
 FAILURES_KEPT: Final = 1000
 """failures kept with their details; the rest are counted by code."""

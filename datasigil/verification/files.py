@@ -12,6 +12,7 @@ from datasigil.bundle import Bundle
 from datasigil.credentials.types import Credential
 from datasigil.datasets.entry import Manifest
 from datasigil.datasets.finding import FilesFinding
+from datasigil.datasets.limits import CHUNK_BYTES
 from datasigil.datasets.manifest import (
     ManifestClaim,
     ManifestSource,
@@ -19,6 +20,7 @@ from datasigil.datasets.manifest import (
     read_manifest,
     verify_manifest_claim,
 )
+from datasigil.datasets.parts import PartProof, verify_part
 from datasigil.datasets.paths import display_path
 from datasigil.errors import DatasigilError, ManifestMismatchError
 from datasigil.record import dataclass
@@ -36,6 +38,14 @@ CREDENTIAL_SCOPE: Final = "credential"
 
 
 @dataclass(frozen=True)
+class Total:
+    """How much the whole dataset has, by the signed claim."""
+
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class FilesFound:
     """The scope that the files give the verdict, and the manifest if it is the signed one."""
 
@@ -46,7 +56,7 @@ class FilesFound:
 def check_files(
     credential: Credential,
     bundle: Bundle,
-    sidecar: ManifestSource | None,
+    sidecar: ManifestSource | PartProof | None,
     data: DataCheck | None,
     situation: Situation,
     findings: Findings,
@@ -62,6 +72,8 @@ def check_files(
         else:
             findings.not_required(9, "this credential is not about files")
         return FilesFound()
+    if isinstance(sidecar, PartProof):
+        return _check_part(credential, sidecar, data, situation, findings)
     try:
         manifest = require_manifest(credential, bundle, sidecar)
     except DatasigilError as error:
@@ -86,7 +98,32 @@ def check_files(
         name="manifest",
         found=f"{manifest.file_count} files, {manifest.byte_size} bytes",
     )
-    return FilesFound(_compare(manifest, data, situation, findings), manifest)
+    total = Total(manifest.file_count, manifest.byte_size)
+    return FilesFound(_compare(manifest, data, total, situation, findings), manifest)
+
+
+def _check_part(
+    credential: Credential, part: PartProof, data: DataCheck | None, situation: Situation, findings: Findings
+) -> FilesFound:
+    """Step 9 with proofs about some entries in place of the manifest; the scope is never more than a part."""
+    claim = ManifestClaim.from_subject(credential.subject)
+    try:
+        if claim.chunk_size != CHUNK_BYTES:
+            raise ManifestMismatchError(
+                "MANIFEST_CHUNK_SIZE", "chunks of another size", expected=str(CHUNK_BYTES), found=str(claim.chunk_size)
+            )
+        verify_part(part, claim)
+    except ManifestMismatchError as error:
+        findings.failed(9, error, name="proofs")
+        return FilesFound()
+    findings.passed(
+        9, "the proofs lead to the signed root", name="proofs", found=f"{len(part.files)} of {claim.file_count} files"
+    )
+    if data is None:
+        findings.not_required(9, "no files were looked at")
+        return FilesFound()
+    manifest = part.manifest(claim)
+    return FilesFound(_compare(manifest, data, Total(claim.file_count, claim.byte_size), situation, findings), manifest)
 
 
 def require_manifest(credential: Credential, bundle: Bundle, sidecar: ManifestSource | None) -> Manifest | None:
@@ -106,7 +143,7 @@ def require_manifest(credential: Credential, bundle: Bundle, sidecar: ManifestSo
     return manifest
 
 
-def _compare(manifest: Manifest, data: DataCheck, situation: Situation, findings: Findings) -> str:
+def _compare(manifest: Manifest, data: DataCheck, total_of: Total, situation: Situation, findings: Findings) -> str:
     try:
         finding = data(manifest)
     except DatasigilError as error:
@@ -131,7 +168,7 @@ def _compare(manifest: Manifest, data: DataCheck, situation: Situation, findings
             ManifestMismatchError(finding.failures[FAILURES_SHOWN].code, f"{total} files differ in all", found=counts),
         )
     if total == 0:
-        _conclude(finding, manifest, situation, findings)
+        _conclude(finding, total_of, situation, findings)
     if finding.ignored:
         findings.warn(
             "IGNORED_PATHS",
@@ -140,16 +177,16 @@ def _compare(manifest: Manifest, data: DataCheck, situation: Situation, findings
     return finding.scope
 
 
-def _conclude(finding: FilesFinding, manifest: Manifest, situation: Situation, findings: Findings) -> None:
+def _conclude(finding: FilesFinding, total: Total, situation: Situation, findings: Findings) -> None:
     wanted = situation.policy.requirements.digest
     whole = finding.scope == "all files"
-    if not finding.ok or (whole and (finding.files != manifest.file_count or finding.bytes != manifest.byte_size)):
+    if not finding.ok or (whole and (finding.files != total.files or finding.bytes != total.bytes)):
         findings.failed(
             9,
             ManifestMismatchError(
                 "FILE_MISSING",
                 "not every file of the manifest was found",
-                expected=f"{manifest.file_count} files",
+                expected=f"{total.files} files",
                 found=f"{finding.files} files",
             ),
         )
@@ -163,12 +200,24 @@ def _conclude(finding: FilesFinding, manifest: Manifest, situation: Situation, f
             ),
         )  # fmt: skip
         return
-    what = (
-        f"all {finding.files} files are the signed ones"
-        if whole
-        else f"{finding.files} of {manifest.file_count} files are the signed ones; {finding.missing} were not there"
+    if whole:
+        findings.passed(
+            9,
+            f"all {finding.files} files are the signed ones",
+            found=f"{finding.bytes} bytes, by {', '.join(finding.digests)}",
+        )
+        return
+    # Never the words of a full check, even if nothing is missing: whoever asked for a part gets a part.
+    established = finding.bytes + finding.ranged_bytes
+    what = f"of {total.files} files, {finding.files} are the signed ones"
+    if finding.ranged_files:
+        what += f", and of {finding.ranged_files} more some ranges are"
+    by = f", by {', '.join(finding.digests)}" if finding.digests else ""
+    findings.passed(
+        9,
+        f"{what}; {total.files - finding.files - finding.ranged_files} were not looked at",
+        found=f"{established} of {total.bytes} bytes{by}",
     )
-    findings.passed(9, what, found=f"{finding.bytes} bytes, by {', '.join(finding.digests)}")
 
 
 def _no_manifest() -> ManifestMismatchError:

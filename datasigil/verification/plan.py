@@ -13,6 +13,7 @@ from datasigil.bundle import Bundle, is_bundle, parse_bundle
 from datasigil.credentials.contexts import PROFILE_CONTEXTS, context_bytes
 from datasigil.credentials.types import Credential, is_profile, parse_credential
 from datasigil.datasets.manifest import ManifestSource
+from datasigil.datasets.parts import PartProof
 from datasigil.encoding import GENERIC, Instant, JsonObject, JsonValue, parse_json
 from datasigil.errors import DatasigilError, MalformedError
 from datasigil.limits import BUNDLE_MAX_BYTES, CREDENTIAL_MAX_BYTES
@@ -69,7 +70,7 @@ class _Request:
 
     situation: Situation
     data: DataCheck | None = None
-    manifest: ManifestSource | None = None
+    manifest: ManifestSource | PartProof | None = None
     expect_type: str | None = None
     attestations: Sequence[Bundle] = ()
     retrieval_errors: Sequence[DatasigilError] = ()
@@ -84,7 +85,7 @@ def verify_bytes(
     offline: bool = False,
     data: DataCheck | None = None,
     opener: Opener | None = None,
-    manifest: ManifestSource | None = None,
+    manifest: ManifestSource | PartProof | None = None,
     state: ClientState | None = None,
     expect_type: str | None = None,
     attestations: Sequence[Bundle] = (),
@@ -151,7 +152,7 @@ def verify(
     offline: bool = False,
     data: DataCheck | None = None,
     opener: Opener | None = None,
-    manifest: ManifestSource | None = None,
+    manifest: ManifestSource | PartProof | None = None,
     state: ClientState | None = None,
     expect_type: str | None = None,
     attestations: Sequence[Bundle] = (),
