@@ -80,6 +80,10 @@ def _report(
     except MalformedError:
         # The plan's first step names what is wrong with the bytes.
         return verify_bytes(evidence.data, policy=policy, at=at, as_of=as_of, offline=given.offline, state=state).report
+    if given.proof is not None and folder is None:
+        raise DatasigilError(
+            "USAGE", "--proof is about a folder", place=evidence.source, expected="--data DIR", next_action="unpack or download the part first"
+        )  # fmt: skip
     part = part_of(given.proof)
     manifest: ManifestSource | PartProof | None = part or manifest_for(bundle, evidence)
     if part is not None and folder is not None:
