@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from curation_material import pdf
 
-from datasigil.curation.documents import DocumentReader
+from datasigil.curation.documents import DocumentPool, DocumentReader
+from datasigil.curation.reading import Parent
 
 ROUNDS = 3
 PAGE = "The Tenant shall pay the rent on the first day of each month, without deduction or set-off. " * 12
@@ -34,6 +35,18 @@ def ours(documents):
         return [[page.text for page in reader.read("a.pdf", io.BytesIO(one), "x").pages] for one in documents]
 
 
+def pool(documents):
+    parent = Parent(
+        "urn:x",
+        "",
+        "",
+        {f"{number}.pdf": len(one) for number, one in enumerate(documents)},
+        lambda path: io.BytesIO(documents[int(path[:-4])]),
+    )
+    with DocumentPool() as readers:
+        return [[page.text for page in one.pages] for one in readers.read_all(list(parent.files), parent, "x")]
+
+
 def limit(documents):
     import pypdf
 
@@ -48,11 +61,14 @@ def alone(documents):
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     documents = [pdf(*(f"{number}: {PAGE}" for number in range(10)), compress=True) for _ in range(count)]
-    assert [[text.strip() for text in one] for one in limit(documents[:3])] == ours(documents[:3])
+    assert (
+        [[text.strip() for text in one] for one in limit(documents[:3])] == ours(documents[:3]) == pool(documents[:3])
+    )
     few = documents[: max(1, count // 15)]
     rows = {
         "pypdf here (limit)": (limit, documents),
         "ours, one child": (ours, documents),
+        "ours, every core": (pool, documents),
         "a process per document": (alone, few),
     }
     best: dict[str, tuple[float, float]] = {}

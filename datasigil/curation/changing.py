@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from datasigil.curation import patterns
-from datasigil.curation.columns import refuse_taken, refused, same, text_of, value_of
+from datasigil.curation.columns import refuse_grown, refuse_taken, refused, same, text_of, value_of
 from datasigil.curation.reading import Origin, Record
 from datasigil.curation.recipe import Step
 from datasigil.datasets.paths import display_path
@@ -33,6 +33,7 @@ def _redact(step: Step) -> Change:
                 for pattern, stand_in in rules:
                     value, count = pattern.subn(_literally(stand_in), value)
                     total += count
+                    refuse_grown(len(value), step, origin)
                 record[column] = value
         return total
 
@@ -49,8 +50,10 @@ def _replace(step: Step) -> Change:
 
     def change(record: Record, origin: Origin) -> int:
         value = text_of(record, column, step, origin)
+        count = value.count(old)
+        refuse_grown(len(value) + count * (len(new) - len(old)), step, origin)
         record[column] = value.replace(old, new)
-        return value.count(old)
+        return count
 
     return change
 

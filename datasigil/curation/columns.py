@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from datasigil.curation.forms import nearest
+from datasigil.curation.limits import RECORD_BYTES_MAX
 from datasigil.curation.reading import Origin, Record
 from datasigil.curation.recipe import Step
 from datasigil.datasets.paths import display_path
@@ -39,6 +40,12 @@ def refuse_taken(record: Record, column: str, step: Step, origin: Origin) -> Non
     """Refuse to write over a column.  Raises: DatasigilError COLUMN."""
     if column in record:
         raise refused(step, f"the column {column[:80]!r} is there already", origin, expected="the name of a new column")
+
+
+def refuse_grown(characters: int, step: Step, origin: Origin) -> None:
+    """Refuse a value that outgrew a record: steps that write more than they take could fill any memory.  Raises: DatasigilError COLUMN."""
+    if characters > RECORD_BYTES_MAX:
+        raise refused(step, "a value grows beyond a record's bound", origin, expected=f"at most {RECORD_BYTES_MAX} characters", found=str(characters))  # fmt: skip
 
 
 def wrong_kind(step: Step, column: str, value: Any, origin: Origin) -> DatasigilError:

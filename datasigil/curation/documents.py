@@ -13,15 +13,20 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from datasigil.curation.limits import DOCUMENT_BYTES_MAX, DOCUMENT_SILENCE_SECONDS, DOCUMENT_TEXT_BYTES_MAX
+from datasigil.datasets.workers import cores
 from datasigil.errors import DatasigilError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     from datasigil.curation.reading import Parent
 
 FORMATS: Final = {
@@ -33,6 +38,7 @@ FORMATS: Final = {
     ".txt": "text",
     ".md": "text",
 }
+AHEAD: Final = 2  # documents in work or waiting for each core
 _ANSWER_BYTES_MAX: Final = 8 * DOCUMENT_TEXT_BYTES_MAX  # JSON escapes
 
 
@@ -100,10 +106,14 @@ def tool_of(form: str) -> str:
 
 
 class DocumentReader:
-    """Reads documents through one child at a time; a child that dies takes one document with it and is replaced."""
+    """Reads documents through one child at a time; a child that dies takes one document with it and is replaced.
+
+    A document that a used child cannot take is put to a fresh one, so that what became of it does not hang on those before it.
+    """
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
+        self._served = 0
 
     def __enter__(self) -> Self:
         return self
@@ -113,7 +123,7 @@ class DocumentReader:
 
     def close(self) -> None:
         """End the child."""
-        child, self._child = self._child, None
+        child, self._child, self._served = self._child, None, 0
         if child is None:
             return
         with contextlib.suppress(OSError):
@@ -167,6 +177,15 @@ class DocumentReader:
         return [[str(cell) for cell in row] for row in answer["rows"]]
 
     def _ask(self, form: str, data: bytes) -> dict[str, Any] | None:
+        used = self._served > 0
+        answer = self._ask_once(form, data)
+        if used and (answer is None or answer.get("code") == "LIMIT"):
+            self.close()
+            answer = self._ask_once(form, data)
+        self._served += 1
+        return answer
+
+    def _ask_once(self, form: str, data: bytes) -> dict[str, Any] | None:
         if self._child is None or self._child.poll() is not None:
             self.close()
             self._child = _start()
@@ -187,6 +206,60 @@ class DocumentReader:
         if answer is None:
             self.close()
         return answer
+
+
+class DocumentPool(DocumentReader):
+    """Readers on every core; documents come out in the order in which they were named."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._readers: list[DocumentReader] = []
+        self._threads: ThreadPoolExecutor | None = None
+
+    def close(self) -> None:
+        """End every child."""
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=True, cancel_futures=True)
+        for reader in self._readers:
+            reader.close()
+        self._readers.clear()
+        super().close()
+
+    def read_all(self, paths: Sequence[str], parent: Parent, name: str) -> Iterator[Extraction]:
+        """Yield what each document holds, a few ahead of whoever asks.
+
+        Raises:
+            DatasigilError: EXTRA_MISSING, and what the parent's opener raises.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+        from queue import SimpleQueue
+
+        self.close()
+        count = max(1, min(cores(), len(paths)))
+        self._readers = [DocumentReader() for _ in range(count)]
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="documents")
+        free: SimpleQueue[DocumentReader] = SimpleQueue()
+        for reader in self._readers:
+            free.put(reader)
+
+        def read(path: str) -> Extraction:
+            reader = free.get()
+            try:
+                with parent.open(path) as file:
+                    return reader.read(path, file, name)
+            finally:
+                free.put(reader)
+
+        coming: deque[Future[Extraction]] = deque()
+        left = iter(paths)
+        for path in islice(left, AHEAD * count):
+            coming.append(self._threads.submit(read, path))
+        while coming:
+            found = coming.popleft().result()
+            for path in islice(left, 1):
+                coming.append(self._threads.submit(read, path))
+            yield found
 
 
 def _start() -> subprocess.Popen[bytes]:

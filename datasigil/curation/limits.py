@@ -47,3 +47,5 @@ DOCX_ENTRIES_MAX: Final = 10_000
 """entries of a DOCX file."""
 SHEET_ROWS_MAX: Final = 1_000_000
 """rows of a sheet with a row for every file."""
+STAND_IN_CHARACTERS_MAX: Final = 64
+"""characters of what stands for something redacted."""

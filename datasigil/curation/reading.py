@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple
 
 from datasigil.canonical import jcs
-from datasigil.curation.documents import DocumentReader
+from datasigil.curation.documents import DocumentPool, Extraction
 from datasigil.curation.limits import RECORD_BYTES_MAX
 from datasigil.curation.patterns import path_pattern
 from datasigil.curation.recipe import Input
@@ -69,7 +69,7 @@ class Reading:
     without: int = 0
     extractions: list[dict[str, Any]] = field(default_factory=list)
 
-    def items(self, documents: DocumentReader, progress: Progress | None = None) -> Iterator[Item]:
+    def items(self, documents: DocumentPool, progress: Progress | None = None) -> Iterator[Item]:
         """Yield the records of the input's files; `progress` is told the bytes of this input's files that are done.
 
         Raises:
@@ -79,30 +79,28 @@ class Reading:
         sheet = None if wanted is None else read_sheet(wanted, self.parent, documents)
         paths = matching_files(self.source, self.parent)
         done, total = 0, sum(self.parent.files[path] for path in paths)
-        for path in paths:
+        for path, items in self._by_file(paths, documents):
             self.files += 1
             row = {} if sheet is None else row_of(path, sheet, self.source.read["sheet"]["file"])
-            for item in self._items(path, documents):
-                if not row:
-                    yield item
-                elif taken := row.keys() & item.record.keys():
-                    raise _bad(
-                        path,
-                        f"the column {min(taken)!r} of the sheet is there already",
-                        expected="other columns in read.sheet",
-                    )
-                else:
-                    yield Item({**item.record, **row}, item.origin)
+            for item in items:
+                if taken := row.keys() & item.record.keys():
+                    raise _bad(path, f"the column {min(taken)!r} of the sheet is there already", expected="other columns in read.sheet")  # fmt: skip
+                yield Item({**item.record, **row}, item.origin) if row else item
             done += self.parent.files[path]
             if progress is not None:
                 progress(done, total, path)
 
-    def _items(self, path: str, documents: DocumentReader) -> Iterator[Item]:
-        form = self.source.read["format"]
-        if form == "documents":
-            yield from self._document(path, documents)
-            return
-        for number, record in enumerate(self._rows(path, form)):
+    def _by_file(self, paths: tuple[str, ...], documents: DocumentPool) -> Iterator[tuple[str, Iterator[Item]]]:
+        """Yield every file with its records, in order."""
+        if self.source.read["format"] == "documents":
+            for found in documents.read_all(paths, self.parent, self.source.name):
+                yield found.path, self._document(found)
+        else:
+            for path in paths:
+                yield path, self._file(path)
+
+    def _file(self, path: str) -> Iterator[Item]:
+        for number, record in enumerate(self._rows(path, self.source.read["format"])):
             self.records += 1
             yield Item(self._named(record, path), Origin(self.source.name, path, number))
 
@@ -139,10 +137,9 @@ class Reading:
             if line.strip():
                 yield {name: line, **{column: values[number].strip() for column, values in beside.items()}}
 
-    def _document(self, path: str, documents: DocumentReader) -> Iterator[Item]:
+    def _document(self, found: Extraction) -> Iterator[Item]:
         self.records += 1
-        with self.parent.open(path) as file:
-            found = documents.read(path, file, self.source.name)
+        path = found.path
         self.extractions.append(found.report())  # never the texts: there may be gigabytes of them
         if found.code and self.source.read.get("onFailure", "record") == "stop":
             raise _bad(path, f"its text cannot be extracted: {found.message}", expected='a readable document, or onFailure = "record"', found=found.code)  # fmt: skip

@@ -30,7 +30,7 @@ from datasigil.curation.forms import (
     scalar,
     text,
 )
-from datasigil.curation.limits import INPUTS_MAX, RECIPE_BYTES_MAX, SPLITS_MAX, STEPS_MAX
+from datasigil.curation.limits import INPUTS_MAX, RECIPE_BYTES_MAX, SPLITS_MAX, STAND_IN_CHARACTERS_MAX, STEPS_MAX
 from datasigil.curation.outputs import check_output
 from datasigil.datasets.paths import path_problem
 from datasigil.errors import MalformedError
@@ -136,6 +136,19 @@ def _place(value: Any, place: str) -> str:
     return found
 
 
+def _stand_in(value: Any, place: str) -> str:
+    """Return what stands for something redacted; short, so that no text grows beyond measure."""
+    found = any_text(value, place)
+    if len(found) > STAND_IN_CHARACTERS_MAX:
+        raise fault(
+            place,
+            "what stands for a redaction is too long",
+            expected=f"at most {STAND_IN_CHARACTERS_MAX} characters",
+            found=len(found),
+        )
+    return found
+
+
 _TEXTS = list_of(text, unique=True)
 _PREDICATES: Form = {
     "column": Key(text, required=True),
@@ -156,7 +169,7 @@ _PREDICATES: Form = {
 _REDACTION: Form = {
     "name": Key(text, required=True),
     "pattern": Key(patterns.read, required=True),
-    "with": Key(any_text),
+    "with": Key(_stand_in),
 }
 _OPS: Mapping[str, Form] = {
     "filter": _PREDICATES,
@@ -323,9 +336,7 @@ def parse_recipe(data: bytes, *, source: str = "") -> Recipe:
         MalformedError: CURATION_RECIPE, with the key that is wrong and the one that was probably meant.
     """
     try:
-        table = _toml(data)
-        found = read_table(table, _RECIPE, "")
-        _check_whole(found)
+        found = check_table(_toml(data))
     except MalformedError as error:
         error.place = ": ".join(one for one in (source, error.place) if one)
         raise
@@ -334,6 +345,17 @@ def parse_recipe(data: bytes, *, source: str = "") -> Recipe:
         found["name"], found.get("description", ""), found.get("seed", 0), found["inputs"], found.get("steps", ()), output["folder"],
         output.get("file", "data.jsonl"), output.get("split"), tuple(output.get("digests", "blake3+sha256").split("+")),
     )  # fmt: skip
+
+
+def check_table(table: Any) -> dict[str, Any]:
+    """Return the values of a recipe's table, read and held against each other.
+
+    Raises:
+        MalformedError: CURATION_RECIPE.
+    """
+    found = read_table(table, _RECIPE, "")
+    _check_whole(found)
+    return found
 
 
 def _toml(data: bytes) -> dict[str, Any]:

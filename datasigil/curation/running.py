@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Final, Self
 
 from datasigil.canonical import document_digest, jcs
 from datasigil.curation.columns import value_of
-from datasigil.curation.documents import DocumentReader, tool_of
+from datasigil.curation.documents import DocumentPool, tool_of
 from datasigil.curation.limits import RULE_CHARACTERS_MAX
 from datasigil.curation.reading import Item, Parent, Reading, record_line
 from datasigil.curation.recipe import EXTRACTION_REPORT, Recipe, Step, _plain
@@ -80,29 +80,34 @@ def run(
     Raises:
         MalformedError: CURATION_RECIPE. DatasigilError: EXISTS, RECORDS, COLUMN, LIMIT, EXTRA_MISSING, EMPTY_RESULT.
     """
-    _make(folder)
+    part = _new_part(folder)
     try:
-        with DocumentReader() as documents, _Writer(recipe, folder, mapping) as writer:
-            return _Run(recipe, parents, documents, writer, progress).outcome()
+        with DocumentPool() as documents, _Writer(recipe, part, mapping) as writer:
+            outcome = _Run(recipe, parents, documents, writer, progress).outcome()
+        os.rename(part, folder)
     except BaseException:
         import shutil
 
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
         raise
+    return outcome
 
 
-def _make(folder: Path) -> None:
-    try:
-        os.mkdir(folder)
-    except FileExistsError:
+def _new_part(folder: Path) -> Path:
+    """Return a new folder beside the result's, which takes the result's name only when it is whole."""
+    if os.path.lexists(folder):
         raise DatasigilError(
             "EXISTS", "something lies where the result should go", place=display_path(str(folder)), expected="a folder that does not exist yet",
-            next_action="remove it, or name another with -o",
-        ) from None  # fmt: skip
+            next_action="remove it, or name another with --folder",
+        )  # fmt: skip
+    part = folder.parent / f".{folder.name}.{os.urandom(6).hex()}.partial"
+    try:
+        os.mkdir(part)
     except OSError as error:
         raise DatasigilError(
-            "UNREADABLE", f"the result's folder cannot be made: {error.strerror}", place=display_path(str(folder)), next_action="name another with -o"
+            "UNREADABLE", f"the result's folder cannot be made: {error.strerror}", place=display_path(str(folder)), next_action="name another with --folder"
         ) from None  # fmt: skip
+    return part
 
 
 class _Run:
@@ -112,7 +117,7 @@ class _Run:
         self,
         recipe: Recipe,
         parents: Mapping[str, Parent],
-        documents: DocumentReader,
+        documents: DocumentPool,
         writer: _Writer,
         progress: Progress | None,
     ) -> None:

@@ -8,6 +8,8 @@ import zipfile
 
 import pytest
 from curation_material import document_xml, docx, locked_pdf, pdf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from datasigil.curation import documents, extracting
 from datasigil.curation.documents import DocumentReader
@@ -174,3 +176,26 @@ def test_a_reader_that_is_not_installed_is_named(monkeypatch):
     with DocumentReader() as reader, pytest.raises(DatasigilError) as caught:
         reader.read("a.pdf", io.BytesIO(b"%PDF-"), "input")
     assert (caught.value.code, "documents" in caught.value.next_action) == ("EXTRA_MISSING", True)
+
+
+SEEDS = {
+    "pdf": pdf("one page", None, compress=True),
+    "docx": docx("one", "two"),
+    "html": b"<html><body><p>one<table><tr><td>x</table>&amp;</body></html>",
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    form=st.sampled_from(sorted(SEEDS)),
+    cuts=st.lists(st.tuples(st.integers(0, 2000), st.binary(max_size=8)), min_size=1, max_size=6),
+)
+def test_whatever_happens_to_a_document_its_reader_answers(form, cuts):
+    """Random damage: pages or a code, never another exception; what the child would do with one is worse than any test."""
+    data = bytearray(SEEDS[form])
+    for place, piece in cuts:
+        at = place % len(data)
+        data[at : at + len(piece)] = piece
+    answer = extracting.answer(form, bytes(data))
+    assert answer.keys() in ({"pages"}, {"code", "message"})
+    assert answer.get("code", "CORRUPT") in {"CORRUPT", "ENCRYPTED", "LIMIT", "ENCODING", "FORMAT"}

@@ -4,8 +4,10 @@ import copy
 
 import pytest
 from curation_material import GOOD, recipe
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from datasigil.curation.recipe import parse_recipe
+from datasigil.curation.recipe import check_table, parse_recipe
 from datasigil.errors import MalformedError
 
 
@@ -71,6 +73,7 @@ BAD = {
     "a count too large for the engine": (step(op="filter", column="x", matches="a{99999999999}"), "steps[0].matches", ""),
     "a redaction of nothing": (step(op="redact", columns=["a"], patterns=[]), "steps[0].patterns", "at least one"),
     "a redaction without name": (step(op="redact", columns=["a"], patterns=[{"pattern": "x"}]), "steps[0].patterns[0]", "name"),
+    "a stand-in too long": (step(op="redact", columns=["a"], patterns=[{"name": "x", "pattern": "x", "with": "y" * 65}]), "steps[0].patterns[0].with", "64"),
     "an unknown format": (reading(format="json"), "inputs[0].read.format", "'jsonl'?"),
     "no files": (reading(files=[]), "inputs[0].read.files", "at least one"),
     "files outside": (reading(files=["../x"]), "inputs[0].read.files[0]", "relative"),
@@ -137,3 +140,28 @@ def test_where_files_lie_is_no_part_of_the_recipes_digest_and_everything_else_is
 )  # fmt: skip
 def test_patterns_that_people_redact_with_are_accepted(pattern):
     parse_recipe(recipe(**step(op="redact", columns=["text"], patterns=[{"name": "X", "pattern": pattern}])))
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.dates(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8) | st.sampled_from(sorted(GOOD)), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+PLACES = [("name",), ("inputs",), ("inputs", 0), ("inputs", 0, "read"), ("inputs", 0, "read", "files"), ("steps",), ("steps", 0), ("steps", 0, "op"), ("output",), ("output", "folder"), ("seed",)]  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(value=VALUES, place=st.sampled_from(PLACES), more=st.text(max_size=10))
+def test_whatever_a_recipe_holds_nothing_but_our_own_error_comes_out(value, place, more):
+    """Values that TOML can and cannot hold, in any place: a recipe, or an error that names the place."""
+    table = copy.deepcopy(GOOD) | ({more: value} if more else {})
+    inner = table
+    for one in place[:-1]:
+        inner = inner[one]
+    inner[place[-1]] = value
+    said = "CURATION_RECIPE"
+    try:
+        check_table(table)
+    except MalformedError as error:
+        said = error.code
+    assert said == "CURATION_RECIPE"

@@ -203,6 +203,26 @@ def test_documents_become_records_and_the_report_says_what_became_of_each(bench)
     assert (caught.value.code, caught.value.place, caught.value.found) == ("RECORDS", "c.pdf", "CORRUPT")
 
 
+def test_documents_come_in_order_whatever_the_cores(bench, monkeypatch):
+    files = {f"{number:03}.html": f"<p>{number}".encode() for number in range(40)} | {"020.pdf": b"broken"}
+    made = []
+    for count in (1, 4):
+        monkeypatch.setattr("datasigil.curation.documents.cores", lambda count=count: count)
+        outcome, found = bench(files=files, read={"format": "documents", "files": ["*"]})
+        made.append((outcome.lines, outcome.mapping_digest, found, (bench.result / "extraction.json").read_bytes()))
+    assert made[0] == made[1]
+    assert [one["text"] for one in made[0][2]["data.jsonl"]] == [str(number) for number in range(40)]
+
+
+def test_a_run_that_ends_early_leaves_no_child(bench):
+    import psutil
+
+    files = {f"{number}.html": b"<p>x" for number in range(20)}
+    with pytest.raises(DatasigilError):
+        bench({"op": "trim", "columns": ["nothing"]}, files=files, read={"format": "documents", "files": ["*"]})
+    assert [one for one in psutil.Process().children(recursive=True) if "extracting" in " ".join(one.cmdline())] == []
+
+
 def test_pages_of_one_document_are_added_records(bench):
     outcome, found = bench(files={"a.pdf": pdf("one", "two", "three")}, read={"format": "documents", "files": ["*"], "per": "page"})  # fmt: skip
     assert len(found["data.jsonl"]) == 3
@@ -392,6 +412,7 @@ BAD = {
     "words where a number is asked": ({"a": b'{"n":"many"}'}, TEXT, ({"op": "filter", "column": "n", "atLeast": 3},), "COLUMN", "steps[0] (filter): a record 1"),
     "a pattern on a number": ({"a": b'{"n":5}'}, TEXT, ({"op": "filter", "column": "n", "matches": "5"},), "COLUMN", "steps[0] (filter): a record 1"),
     "a name that is taken": ({"a": b'{"x":1,"y":2}'}, TEXT, ({"op": "rename", "from": "x", "to": "y"},), "COLUMN", "steps[0] (rename): a record 1"),
+    "a value that grows without end": ({"a": b'{"t":"aaaa"}'}, TEXT, tuple({"op": "replace", "column": "t", "from": "a", "to": "a" * 999} for _ in range(9)), "COLUMN", "steps[2] (replace): a record 1"),
     "a code nobody named": ({"a": b'{"t":"a9"}'}, TEXT, ({"op": "codes", "column": "t", "map": {"a1": 1}, "into": "l"},), "COLUMN", "steps[0] (codes): a record 1"),
     "nothing left": ({"a": b'{"n":5}'}, TEXT, ({"op": "filter", "column": "n", "atLeast": 6},), "EMPTY_RESULT", "x"),
     "a file nobody has": ({"a": b"{}"}, {"format": "jsonl", "files": ["b"]}, (), "CURATION_RECIPE", "inputs a: read.files[0]"),
