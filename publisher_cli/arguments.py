@@ -284,8 +284,12 @@ def _lineage(commands: Any) -> None:
         "datasigil lineage urn:uuid:6f1e7c7e-32a6-4b8e-9e8b-0f4f6f1d2a51",
         "datasigil lineage credential.json --svg > lineage.svg",
         "datasigil lineage credential.json --dot",
+        "datasigil lineage clauses.sigil.json --offline",
     )  # fmt: skip
     one.add_argument("what", metavar="ID", help=_WHAT)
+    one.add_argument(
+        "--offline", action="store_true", help="ask nobody: show what the bundle itself holds, status left out"
+    )
     drawn = one.add_mutually_exclusive_group()
     drawn.add_argument("--dot", action="store_true", help="write the graph for Graphviz")
     drawn.add_argument("--svg", action="store_true", help="write the graph as a picture")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasigil.errors import MalformedError
@@ -51,8 +52,13 @@ def search(given: Namespace, console: Console) -> int:
 
 def lineage(given: Namespace, console: Console) -> int:
     """Show what a credential descends from, as a tree, as Graphviz text, as SVG or as JSON."""
-    client = registry_client(registry_url(given.registry), dev=given.dev)
-    found = client.lineage(identifier_of(given.what))
+    if given.offline:
+        from publisher_cli.bundled import graph_of
+
+        found = graph_of(Path(given.what))
+    else:
+        client = registry_client(registry_url(given.registry), dev=given.dev)
+        found = client.lineage(identifier_of(given.what))
     nodes = {str(one.get("digest")): one for one in _items(found, "nodes")}
     edges = _items(found, "edges")
     missing = [str(digest) for digest in found.get("missing") or ()]
@@ -64,7 +70,8 @@ def lineage(given: Namespace, console: Console) -> int:
     text = _dot(nodes, edges) if given.dot else svg(start, nodes, edges) if given.svg else _tree(start, nodes, edges)
     console.result(shown, text)
     if missing:
-        console.say(f"{len(missing)} of them are not registered here; their own sources are unknown")
+        where = "in the bundle" if given.offline else "registered here"
+        console.say(f"{len(missing)} of them are not {where}; their own sources are unknown")
     if not shown["complete"]:
         console.say("the graph is larger than what the registry shows at once")
     return 0

@@ -109,6 +109,13 @@ def test_the_real_corpora_from_raw_files_to_splits_to_a_merged_dataset(run, raw,
         assert "tos50-lexglue" in words
         assert "unfair-terms" in words
     assert (len(graph["nodes"]), len(graph["edges"])) == (4, 3)
+    own = run.json("lineage", "unfair-terms.sigil.json", "--offline", "--registry", "http://127.0.0.1:1")
+    assert {one["digest"] for one in own["nodes"]} == {one["digest"] for one in graph["nodes"]}
+    assert {(one["child"], one["parent"]) for one in own["edges"]} == {
+        (one["child"], one["parent"]) for one in graph["edges"]
+    }
+    run.refused("lineage", "nowhere.json", "--offline", code="UNREADABLE", exit_code=2)
+    run.refused("lineage", "unfair-terms.recipe.toml", "--offline", code="PARSE", exit_code=1)
 
 
 def test_a_changed_parent_recipe_result_or_lineage_does_not_recompute(run, raw, verify):
