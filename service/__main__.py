@@ -38,6 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
         if error.next_action:
             print(f"next: {error.next_action}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"error: {error.filename or 'the disk'}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 2
 
@@ -79,6 +82,15 @@ def _parser() -> argparse.ArgumentParser:
     keys.add_argument("action", choices=("list", "new", "rotate", "retire", "compromised"))
     keys.add_argument("name", nargs="?", default="", help="hosted, notices, checkpoint or time")
     keys.add_argument("--database-url")
+    backup = _command(commands, "backup", _backup, "copy the registry, running or stopped, into a new folder")
+    backup.add_argument("--to", type=Path, required=True, help="a new folder")
+    backup.add_argument("--database-url")
+    restore = _command(commands, "restore", _restore, "fill an empty registry from a backup")
+    restore.add_argument("--from", dest="source", type=Path, required=True, help="the backup's folder")
+    restore.add_argument("--newest-checkpoint", type=Path, help="the newest checkpoint that anybody has")
+    restore.add_argument("--nothing-newer", action="store_true", help="nothing was released after the backup")
+    restore.add_argument("--database-url")
+    _witness_parser(commands)
     export = commands.add_parser("openapi", help="write or compare the OpenAPI document")
     export.add_argument("--check", type=Path, help="exit 1 if this file is not the app's document")
     export.add_argument("--breaking", type=Path, metavar="OLD", help="name what breaks for clients of the document OLD")
@@ -100,6 +112,44 @@ def _admin(commands: Subparsers) -> None:
     admin.add_argument("did", help="the publisher's DID")
     admin.add_argument("--name", default="")
     admin.add_argument("--database-url")
+
+
+def _witness_parser(commands: Subparsers) -> None:
+    witness = _command(commands, "witness", _witness, "make or serve a witness, which cosigns other people's logs")
+    witness.add_argument("action", choices=("init", "serve"))
+    witness.add_argument("--name", required=True, help="the witness's name, such as witness.example")
+    witness.add_argument(
+        "--log", action="append", default=[], metavar="VKEY", help="a log to watch; as often as needed"
+    )
+    witness.add_argument("--host", default="127.0.0.1")
+    witness.add_argument("--port", type=int, default=8801)
+
+
+def _witness(given: argparse.Namespace) -> int:
+    from datasigil.signing import LocalSigner
+    from datasigil.transparency.note import parse_vkey
+    from service.clock import system_clock
+    from service.settings import passphrase_of_environment
+    from service.witnessing.app import create_witness_app
+    from service.witnessing.witness import KEY_FILE, Witness, make_witness
+
+    passphrase = passphrase_of_environment()
+    if given.action == "init":
+        print(make_witness(given.data_dir, given.name, passphrase))
+        return 0
+    import uvicorn
+
+    from service import journal
+
+    signer = LocalSigner.load(given.data_dir / KEY_FILE, passphrase)
+    witness = Witness(given.data_dir, given.name, signer, [parse_vkey(one) for one in given.log], system_clock)
+    journal.install()
+    app = create_witness_app(witness)
+    server = uvicorn.Server(
+        uvicorn.Config(app, host=given.host, port=given.port, log_config=None, access_log=False, server_header=False)
+    )
+    server.run()
+    return 0 if server.started else 2
 
 
 def _init(given: argparse.Namespace) -> int:
@@ -206,6 +256,25 @@ def _keys(given: argparse.Namespace) -> int:
 
     settings = Settings.load(given.data_dir, database_url=given.database_url)
     print(list_keys(settings) if given.action == "list" else change_key(settings, given.action, given.name))
+    return 0
+
+
+def _backup(given: argparse.Namespace) -> int:
+    from service.backup import back_up
+
+    print(back_up(Settings.load(given.data_dir, database_url=given.database_url), given.to))
+    return 0
+
+
+def _restore(given: argparse.Namespace) -> int:
+    from service.backup import restore
+
+    home = given.data_dir if (given.data_dir / "registry.json").is_file() else given.source
+    known = Settings.load(home, database_url=given.database_url)
+    settings = known.model_copy(update={"data_dir": given.data_dir.resolve()})
+    newest = None if given.newest_checkpoint is None else given.newest_checkpoint.read_bytes()
+    for line in restore(settings, given.source, newest=newest, nothing_newer=given.nothing_newer):
+        print(line)
     return 0
 
 

@@ -25,10 +25,16 @@ from service.audit_trail import endpoints as audit_trail
 from service.clock import Clock, system_clock
 from service.credentials import endpoints as credentials
 from service.credentials import vcalm, vocabulary
-from service.database import open_database
+from service.database import Database, open_database
 from service.documentation import describe
 from service.high_water import HighWaterFile
-from service.limits import COMPRESS_LEVEL, COMPRESS_MIN_BYTES, DELIVERY_TIMEOUT_SECONDS, OIDC_TIMEOUT_SECONDS
+from service.limits import (
+    COMPRESS_LEVEL,
+    COMPRESS_MIN_BYTES,
+    DELIVERY_TIMEOUT_SECONDS,
+    OIDC_TIMEOUT_SECONDS,
+    WITNESS_TIMEOUT_SECONDS,
+)
 from service.lineage import endpoints as lineage
 from service.metrics import Metrics
 from service.middleware import Frame
@@ -48,6 +54,7 @@ from service.state import State
 from service.status_lists import endpoints as status_lists
 from service.training import endpoints as training
 from service.transparency_log import endpoints as transparency_log
+from service.transparency_log.cosigning import Cosigner, parse_witness
 from service.transparency_log.store import ProofReader
 
 DESCRIPTION = (
@@ -94,10 +101,12 @@ def _lifespan(settings: Settings, clock: Clock) -> Callable[[FastAPI], AbstractA
             state = _build(settings, keys, clock)
             state.sequencer.start()
             state.sender.start()
+            state.cosigner.start()
             app.state.registry = state
             try:
                 yield
             finally:
+                state.cosigner.stop()
                 state.sender.stop()
                 state.sequencer.stop()
                 state.database.close()
@@ -122,6 +131,7 @@ def _build(settings: Settings, keys: RegistryKeys, clock: Clock) -> State:
             settings.oidc_issuers,
             Fetcher.naming(settings.oidc_issuers, dev=settings.dev, timeout_seconds=OIDC_TIMEOUT_SECONDS),
         ),
+        cosigner=_cosigner(settings, keys, database, sequencer),
         sender=Sender(database, sequencer, fetcher, keys.notices, clock),
         settings=settings,
         database=database,
@@ -134,6 +144,14 @@ def _build(settings: Settings, keys: RegistryKeys, clock: Clock) -> State:
         clock=clock,
         limiter=RateLimiter(per_second=settings.rate_per_second, burst=settings.rate_burst),
     )
+
+
+def _cosigner(settings: Settings, keys: RegistryKeys, database: Database, sequencer: Sequencer) -> Cosigner:
+    witnesses = [parse_witness(one) for one in settings.witnesses]
+    fetcher = Fetcher.naming(
+        [one.url for one in witnesses], dev=settings.witnesses_on_loopback, timeout_seconds=WITNESS_TIMEOUT_SECONDS
+    )
+    return Cosigner(witnesses, fetcher, keys, database, sequencer)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def migrate(settings: Settings, revision: str = "head") -> str:
         DatasigilError: UNKNOWN_REVISION; DATABASE_UNAVAILABLE.
     """
     database = open_database(settings.sqlalchemy_url)
-    config = _config()
+    config = alembic_config()
     try:
         with translated(), database.writer.begin() as connection:
             before = MigrationContext.configure(connection).get_current_revision()
@@ -44,7 +44,7 @@ def require_current(settings: Settings) -> None:
         DatasigilError: SCHEMA_VERSION, when it has other tables.
     """
     database = open_database(settings.sqlalchemy_url)
-    expected = ScriptDirectory.from_config(_config()).get_current_head()
+    expected = ScriptDirectory.from_config(alembic_config()).get_current_head()
     try:
         with translated(), database.writer.connect() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
@@ -81,7 +81,8 @@ def _run(config: Config, before: str | None, revision: str) -> None:
         ) from error
 
 
-def _config() -> Config:
+def alembic_config() -> Config:
+    """Alembic's configuration; there is no alembic.ini."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -41,11 +42,17 @@ class Settings(BaseSettings):
     policy_file: Path | None = None
     dev: bool = False
     oidc_issuers: tuple[str, ...] = ()  # whose workload tokens are taken, such as a CI service's issuer URL
+    witnesses: tuple[str, ...] = ()  # who is asked to cosign checkpoints: "URL VKEY" each
     webhook_origins: tuple[
         str, ...
     ] = ()  # origins that webhooks may reach although they are not public, such as https://ci.internal
     rate_per_second: float = Field(default=50.0, gt=0)
     rate_burst: int = Field(default=200, ge=1)
+
+    @property
+    def witnesses_on_loopback(self) -> bool:
+        """Whether a witness may be on this machine: only where the registry itself is for this machine, or in development."""
+        return self.dev or is_loopback(urlsplit(self.public_url).hostname or "")
 
     @property
     def sqlalchemy_url(self) -> str:
@@ -89,15 +96,7 @@ class Settings(BaseSettings):
         Raises:
             DatasigilError: PASSPHRASE_MISSING, when no file was named, or it is empty or unreadable.
         """
-        if self.passphrase_file is None:
-            raise _no_passphrase("DATASIGIL_PASSPHRASE_FILE is not set")
-        try:
-            text = self.passphrase_file.read_bytes().rstrip(b"\r\n")
-        except OSError as error:
-            raise _no_passphrase(f"{self.passphrase_file}: {error.strerror}") from None
-        if not text:
-            raise _no_passphrase(f"{self.passphrase_file} is empty")
-        return text
+        return _read_passphrase(self.passphrase_file)
 
     def save(self) -> None:
         """Write what later commands need to know again to `registry.json` in the data folder."""
@@ -151,6 +150,28 @@ def _environment(settings: type[BaseSettings]) -> dict[str, object]:
     """The fields that the environment sets, by field name."""
     found = EnvSettingsSource(settings)()
     return {key: value for key, value in found.items() if key in settings.model_fields}
+
+
+def passphrase_of_environment() -> bytes:
+    """The passphrase from the file that `DATASIGIL_PASSPHRASE_FILE` names, for commands without a registry's data folder.
+
+    Raises:
+        DatasigilError: PASSPHRASE_MISSING.
+    """
+    named = os.environ.get("DATASIGIL_PASSPHRASE_FILE")
+    return _read_passphrase(Path(named) if named else None)
+
+
+def _read_passphrase(file: Path | None) -> bytes:
+    if file is None:
+        raise _no_passphrase("DATASIGIL_PASSPHRASE_FILE is not set")
+    try:
+        text = file.read_bytes().rstrip(b"\r\n")
+    except OSError as error:
+        raise _no_passphrase(f"{file}: {error.strerror}") from None
+    if not text:
+        raise _no_passphrase(f"{file} is empty")
+    return text
 
 
 def is_loopback(host: str) -> bool:

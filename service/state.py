@@ -22,6 +22,7 @@ from service.registry_keys import RegistryKeys
 from service.requests import Cursors
 from service.sequencer import Sequencer
 from service.settings import Settings
+from service.transparency_log.cosigning import Cosigner
 from service.transparency_log.store import ProofReader
 from service.transparency_log.writing import Released
 
@@ -35,6 +36,7 @@ class State:
     keys: RegistryKeys
     sequencer: Sequencer
     sender: Sender
+    cosigner: Cosigner
     proofs: ProofReader
     cursors: Cursors
     tokens: TokenCache
@@ -54,7 +56,7 @@ class State:
         if found is None:
             error = self.sequencer.health.error
             raise error if error is not None else Problem("DATABASE_UNAVAILABLE", "The log is not open yet")
-        return found
+        return self.cosigner.attach(found)
 
 
 def state_of(request: Request) -> State:
