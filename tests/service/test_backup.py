@@ -7,6 +7,7 @@ import shutil
 
 import httpx
 import pytest
+from databases import create_database
 from registry_process import LivePublisher, RegistryProcess
 
 from datasigil.errors import DatasigilError
@@ -44,8 +45,7 @@ def other_url(request, database_url):
     if database_url is None:
         return None
 
-    conftest = next(one for one in request.config.pluginmanager.get_plugins() if hasattr(one, "create_database"))
-    return conftest.create_database(request.getfixturevalue("postgres_admin"))
+    return create_database(request.getfixturevalue("postgres_admin"))
 
 
 def test_a_restored_registry_is_whole_and_goes_on(registry, publisher, stored, tmp_path, other_url, open_registry):

@@ -1,0 +1,156 @@
+"""What was acknowledged survives a disk that fails, a disk that is full, and a database server that goes away.
+
+Here: real processes under load; faults at write, fsync and rename by a preloaded library (`faulty_disk.c`), PostgreSQL stopped and started.
+Not here: kills (`test_kills.py`). After each fault the registry must come back by itself, and at the end all that was acknowledged is there.
+"""
+
+import errno
+import mmap
+import shutil
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import absent
+from databases import PostgresServer, create_database, postgres_binaries
+from registry_load import Acknowledged, Load, check_the_acknowledged, check_the_log, checkpoint_of
+from registry_process import LivePublisher, RegistryProcess
+
+WRITE, SYNC, RENAME = 1, 2, 4
+FAULTS = {
+    "EIO at write": (errno.EIO, 30, WRITE),
+    "EIO at fsync": (errno.EIO, 100, SYNC),
+    "EIO at rename": (errno.EIO, 500, RENAME),
+    "ENOSPC at write": (errno.ENOSPC, 30, WRITE),
+    "ENOSPC at fsync": (errno.ENOSPC, 100, SYNC),
+    "disk full": (errno.ENOSPC, 1000, WRITE),
+    "dead disk": (errno.EIO, 1000, WRITE | SYNC | RENAME),
+}
+RESTARTS = 5
+RECOVERY_SECONDS = 60.0
+MAY_REFUSE = ("STORAGE_FULL", "DATABASE_UNAVAILABLE", "BUSY", "NOT_THE_WRITER")
+
+
+class FaultyDisk:
+    """The control of the preloaded library."""
+
+    def __init__(self, library: Path, folder: Path, control: Path) -> None:
+        control.write_bytes(bytes(16))
+        with control.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), 16)
+        self.variables = {
+            "LD_PRELOAD": str(library),
+            "FAULTY_DISK_CONTROL": str(control),
+            "FAULTY_DISK_FOLDER": str(folder),
+        }
+
+    def fail(self, error: int, permille: int, mask: int) -> None:
+        self._map[0:12] = struct.pack("iii", error, permille, mask)
+
+    def heal(self) -> None:
+        self._map[4:8] = struct.pack("i", 0)
+
+    @property
+    def failed(self) -> int:
+        return int(struct.unpack("i", self._map[12:16])[0])
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The preloaded library, compiled here."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        absent("a C compiler")
+    built = tmp_path_factory.mktemp("faults") / "faulty_disk.so"
+    source = Path(__file__).with_name("faulty_disk.c")
+    subprocess.run([str(compiler), "-shared", "-fPIC", "-O1", "-o", str(built), str(source), "-ldl"], check=True)
+    return built
+
+
+def wait_until_writing(registry: RegistryProcess) -> None:
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while time.monotonic() < deadline:
+        assert registry.process is not None
+        assert registry.process.poll() is None, registry.journal.read_text()[-3000:]
+        try:
+            if httpx.get(f"{registry.url}/readyz", timeout=3).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"it did not come back: {registry.journal.read_text()[-3000:]}")
+
+
+def check_refusals(told: Acknowledged) -> None:
+    """Every refusal was an honest one: nothing was acknowledged, the client was told to come back, no fault of ours."""
+    for text in told.refused:
+        assert any(f'"code": "{code}"' in text for code in MAY_REFUSE), text
+
+
+@pytest.mark.timeout(600)
+def test_nothing_acknowledged_is_lost_when_the_disk_fails(
+    tmp_path: Path, database_url: str | None, library: Path
+) -> None:
+    registry = RegistryProcess(tmp_path / "data", database_url).initialise()
+    disk = FaultyDisk(library, registry.folder, tmp_path / "control")
+    registry.environment.update(disk.variables)
+    told, seen = Acknowledged(), []
+    with registry.start():
+        publishers = [LivePublisher(registry), LivePublisher(registry)]
+        keys = publishers[0].reply["log"]
+        for name, fault in FAULTS.items():
+            with Load(publishers, told):
+                time.sleep(0.3)
+                disk.fail(*fault)
+                time.sleep(1.0)
+                disk.heal()
+                wait_until_writing(registry)
+                time.sleep(0.3)
+            seen.append(checkpoint_of(registry, keys))
+            check_the_log(registry, seen, seen[-1])
+            assert httpx.get(f"{registry.url}/healthz", timeout=20).status_code == 200, name
+        assert disk.failed > 0
+        registry.kill()
+        registry.environment.clear()
+        registry.start()
+        check_the_log(registry, seen, checkpoint_of(registry, keys))
+        check_the_acknowledged(registry, publishers, told)
+        assert (found := registry.run("fsck")).returncode == 0, found.stdout + found.stderr
+    check_refusals(told)
+    assert told.credentials
+    assert told.revoked
+
+
+@pytest.fixture
+def server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that only this test uses."""
+    with PostgresServer(postgres_binaries()) as started:
+        yield started
+
+
+@pytest.mark.timeout(600)
+def test_nothing_acknowledged_is_lost_when_the_database_server_crashes(tmp_path: Path, server: PostgresServer) -> None:
+    registry = RegistryProcess(tmp_path / "data", create_database(server.url)).initialise()
+    told, seen = Acknowledged(), []
+    with registry.start():
+        publishers = [LivePublisher(registry), LivePublisher(registry)]
+        keys = publishers[0].reply["log"]
+        for number in range(RESTARTS):
+            with Load(publishers, told):
+                time.sleep(0.5)
+                server.stop("immediate" if number % 2 else "fast")
+                time.sleep(0.5)
+                server.start()
+                wait_until_writing(registry)
+                time.sleep(0.3)
+            seen.append(checkpoint_of(registry, keys))
+            check_the_log(registry, seen, seen[-1])
+        check_the_acknowledged(registry, publishers, told)
+        assert (found := registry.run("fsck")).returncode == 0, found.stdout + found.stderr
+    check_refusals(told)
+    assert told.credentials
+    assert told.revoked

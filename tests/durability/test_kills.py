@@ -1,0 +1,67 @@
+"""What was acknowledged survives `kill -9` at any moment (R1 of the reliability targets).
+
+Here: a served registry under load of two issuers and one revoker, killed at random points, restarted, and derived again by `fsck`.
+Not here: power cuts (a killed process leaves the page cache behind).
+"""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from registry_load import Acknowledged, Load, check_the_acknowledged, check_the_log, checkpoint_of
+from registry_process import LivePublisher, RegistryProcess
+
+KILLS_IN_CI = 20
+KILLS_AT_LENGTH = 1_000
+LOAD_SECONDS = (0.05, 0.6)
+SEED = int(os.environ.get("DATASIGIL_TEST_SEED", "20261125"))
+
+
+def survive(registry: RegistryProcess, kills: int) -> Acknowledged:
+    """Load, kill, restart, as often as asked; every restart starts with the log consistent with all that was seen."""
+    chance = random.Random(SEED)
+    told, seen = Acknowledged(), []
+    with registry.start():
+        publishers = [LivePublisher(registry), LivePublisher(registry)]
+        keys = publishers[0].reply["log"]
+        for round_ in range(kills):
+            with Load(publishers, told):
+                time.sleep(chance.uniform(*LOAD_SECONDS))
+                seen.append(checkpoint_of(registry, keys))
+                registry.kill()
+            registry.start()
+            last = checkpoint_of(registry, keys)
+            check_the_log(registry, seen[-3:], last)
+            if round_ % 50 == 49:
+                assert (found := registry.run("fsck")).returncode == 0, found.stdout + found.stderr
+        check_the_log(registry, seen, checkpoint_of(registry, keys))
+        check_the_acknowledged(registry, publishers, told)
+        assert (found := registry.run("fsck")).returncode == 0, found.stdout + found.stderr
+    return told
+
+
+@pytest.fixture
+def killable(tmp_path: Path, database_url: str | None) -> Iterator[RegistryProcess]:
+    """An initialised registry that is not running yet."""
+    registry = RegistryProcess(tmp_path / "data", database_url).initialise()
+    yield registry
+    registry.__exit__()
+
+
+@pytest.mark.timeout(600)  # a minute on two free cores
+def test_nothing_acknowledged_is_lost_when_the_process_is_killed(killable: RegistryProcess) -> None:
+    told = survive(killable, KILLS_IN_CI)
+    assert len(told.credentials) >= KILLS_IN_CI
+    assert told.revoked
+    assert told.refused == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(4 * 3600)
+def test_nothing_acknowledged_is_lost_in_a_thousand_kills(killable: RegistryProcess) -> None:
+    told = survive(killable, KILLS_AT_LENGTH)
+    print(f"{KILLS_AT_LENGTH} kills: {len(told.credentials)} credentials and {len(told.revoked)} revocations, 0 lost")
+    assert told.revoked
