@@ -113,8 +113,8 @@ def build_card(
     `credentials`, and for each the `related` credentials that counted, stand in the order of the receipt's datasets; `statements` of
     people oldest first.
     """
-    people = _people(receipt, statements)
-    missing = any(leaf["assurance"] == "not-provided" for leaf in people.values())
+    said = people(receipt, statements)
+    missing = any(leaf["assurance"] == "not-provided" for leaf in said.values())
     sections = {
         "details": _details(receipt),
         "trainingData": [
@@ -128,7 +128,7 @@ def build_card(
         "gate": _some(receipt, "/gate", _GATE_FACTS),
         "evaluation": _evaluation(receipt),
         "failureModes": _cited(receipt["evaluation"].get("failureModes", {}), "eval#/failureModes"),
-        "people": people,
+        "people": said,
     }
     return {
         "type": CARD_TYPE,
@@ -306,7 +306,7 @@ def _evaluation(receipt: JsonObject) -> JsonObject:
     return leaves
 
 
-def _people(receipt: JsonObject, statements: Sequence[Mapping[str, Any]]) -> JsonObject:
+def people(receipt: Mapping[str, Any], statements: Sequence[Mapping[str, Any]]) -> JsonObject:
     """Return what people said, the last word about each fact, or that nobody said it yet."""
     said: dict[str, tuple[str, Any]] = {}
     for one in [*([receipt["provided"]] if "provided" in receipt else []), *statements]:
@@ -315,7 +315,7 @@ def _people(receipt: JsonObject, statements: Sequence[Mapping[str, Any]]) -> Jso
         fact.key: {"value": said[fact.key][1], "source": f"human:{said[fact.key][0]}", "assurance": "declared"}
         if fact.key in said
         else {"value": NOT_PROVIDED.format(fact.asked_by), "source": "human:", "assurance": "not-provided"}
-        for fact in facts_of(str(receipt["gate"].get("sector", "")))
+        for fact in facts_of(str(receipt.get("gate", {}).get("sector", "")))
     }
 
 

@@ -51,14 +51,11 @@ def run(given: Namespace, console: Console) -> int:
             folder, Path(given.offered), [Path(one) for one in given.evidence], given.name or folder.absolute().name
         )
         console.say(f"receipt.json, evidence/, card.json and README.md written into {folder}")
-    elif _is_offered(folder) and (given.questions or given.facts is not None or given.render):
-        raise DatasigilError(
-            "USAGE", "this card rests on an offer, which holds no statements of people", place=str(folder), expected="no option, or --offered on the folder as the program left it",
-            next_action="state such facts beside the card; a model that datasigil-train trained takes them into its own",
-        )  # fmt: skip
     elif given.questions:
         console.result(_questions_document(folder), questions(folder))
         return 0
+    elif _is_offered(folder) and (given.facts is not None or given.render):
+        _change_offered(folder, given, console)
     elif given.facts is not None:
         _take(folder, Path(given.facts), given, console)
     elif given.render:
@@ -70,6 +67,17 @@ def run(given: Namespace, console: Console) -> int:
     console.result(finding.document(), finding.render())
     console.say("signatures and status of the cited credentials: datasigil-verify card, under your trust file")
     return finding.exit_code
+
+
+def _change_offered(folder: Path, given: Namespace, console: Console) -> None:
+    from training_worker.offered_card import take_facts, write_readme
+
+    if given.facts is None:
+        write_readme(folder)
+        console.say(f"README.md in {folder} written from {CARD}")
+        return
+    before, after = take_facts(folder, read_answers(Path(given.facts)))
+    console.say(f"the card is another one now: {after}, was {before}")
 
 
 def _is_offered(folder: Path) -> bool:

@@ -1,6 +1,6 @@
 """`datasigil-train card MODEL_DIR --offered RECEIPT`: a card for a model that some trainer made behind `datasigil-verify exec`.
 
-Here: receipt, evidence, card and README.md written beside the trainer's own files. Not here: what must agree and the verdict
+Here: receipt, evidence, card and README.md written beside the trainer's own files; what people say taken into the card later. Not here: what must agree and the verdict
 (`datasigil.models.offered_folder`), cards of the worker's own runs (`card`). Nothing is written unless the folder is the one that the
 receipt names, and nothing of the trainer's is changed: its README.md moves to evidence/.
 """
@@ -16,9 +16,9 @@ from datasigil.bundle import MANIFEST_SUFFIX, SUFFIX, parse_bundle, read_file, s
 from datasigil.canonical import document_digest, jcs, sha256_hex
 from datasigil.datasets.files import build_manifest
 from datasigil.encoding import Instant
-from datasigil.errors import DatasigilError
+from datasigil.errors import DatasigilError, VerificationError
 from datasigil.limits import BUNDLE_MAX_BYTES, MANIFEST_MAX_BYTES
-from datasigil.models.card import CARD_FORMAT_VERSION, CARD_TYPE, NOT_PROVIDED, card_bytes, parse_card
+from datasigil.models.card import CARD_FORMAT_VERSION, CARD_MAX_BYTES, CARD_TYPE, card_bytes, parse_card
 from datasigil.models.laws import facts_of
 from datasigil.models.offered import (  # fmt: skip
     CLAIM,
@@ -28,18 +28,22 @@ from datasigil.models.offered import (  # fmt: skip
     TRAINER_README,
     check_offered_form,
     parse_offer,
+    parse_offered,
 )
 from datasigil.models.offered_folder import (  # fmt: skip
     CARD,
     EVIDENCE,
     README,
     RECEIPT,
+    STATEMENTS,
     left_by_program,
     render_offered,
     require_left,
     require_offered,
 )
-from training_worker.card import credential_facts, run_leaf
+from datasigil.models.statements import STATEMENTS_MAX_BYTES, parse_statements, statements_bytes
+from training_worker.card import credential_facts, people, run_leaf
+from training_worker.finished import check_run
 from training_worker.formats import PICKLE_SUFFIXES, suffix
 from training_worker.run_folder import write_file
 
@@ -57,7 +61,7 @@ def write_offered(folder: Path, receipt: Path, bundles: Sequence[Path], name: st
         raise DatasigilError("NO_RUN", "there is no such folder", place=str(folder), expected="the folder that the program wrote (exec --result)")  # fmt: skip
     offer = parse_offer(_read(receipt, OFFERED_MAX_BYTES, "the receipt"))
     evidence = _matched(offer, bundles)
-    for taken in (RECEIPT, CARD, EVIDENCE.rstrip("/")):
+    for taken in (RECEIPT, CARD, STATEMENTS, EVIDENCE.rstrip("/")):
         if (folder / taken).exists():
             raise DatasigilError("EXISTS", "the folder has a card, or files of the program's under its names", place=str(folder / taken), expected="the folder as the program left it", next_action="`datasigil-train card` without --offered checks an existing card")  # fmt: skip
     own_readme = (folder / README).read_bytes() if (folder / README).is_file() else None
@@ -70,7 +74,7 @@ def write_offered(folder: Path, receipt: Path, bundles: Sequence[Path], name: st
     check_offered_form(document)
     body = jcs(document)
     credentials = [dict(parse_bundle(data).credential) for _, data, _ in evidence]
-    card = card_bytes(_card(document, sha256_hex(body), credentials))
+    card = card_bytes(_card(document, sha256_hex(body), credentials, ()))
     if own_readme is not None:
         files[TRAINER_README] = own_readme
     (folder / EVIDENCE).mkdir()
@@ -145,24 +149,63 @@ def _receipt(offer: JsonObject, evidence: Sequence[tuple[str, bytes, Path]], man
     }
 
 
-def _card(receipt: JsonObject, digest: str, credentials: Sequence[Mapping[str, Any]]) -> JsonObject:
+def take_facts(folder: Path, statement: Mapping[str, Any]) -> tuple[str, str]:
+    """Add what a person said to a card over an offer: statements first, then card, then README.md; returns both cards' digests.
+
+    Raises:
+        VerificationError: RUN_CHANGED, for a folder that does not hold together to begin with.
+        DatasigilError: UNKNOWN_FACT.
+    """
+    finding = check_run(folder)
+    if finding.decision != "VALID" or finding.card is None:
+        raise VerificationError("RUN_CHANGED", "the folder does not hold together", place=str(folder), expected="VALID", found=finding.headline, next_action="`datasigil-train card` shows what does not hold")  # fmt: skip
+    asked = {fact.key for fact in facts_of("")}
+    foreign = set(statement["facts"]) - asked
+    if foreign:
+        raise DatasigilError("UNKNOWN_FACT", "nobody asks for this fact about this model", place=f"facts.{min(foreign)}", expected=f"one of {', '.join(sorted(asked))}")  # fmt: skip
+    old = folder / STATEMENTS
+    known = list(parse_statements(read_file(old, STATEMENTS_MAX_BYTES))) if old.is_file() else []
+    time = str(Instant.from_datetime(datetime.now(UTC).replace(microsecond=0)))
+    statements = [*known, {"by": statement["by"], "time": time, "facts": dict(statement["facts"])}]
+    write_file(old, statements_bytes(statements))
+    receipt = parse_offered(read_file(folder / RECEIPT, OFFERED_MAX_BYTES))
+    document = dict(receipt.document)
+    credentials = [
+        dict(parse_bundle(read_file(folder / one["path"], BUNDLE_MAX_BYTES)).credential) for one in document["evidence"]
+    ]
+    data = card_bytes(_card(document, receipt.digest, credentials, statements))
+    write_file(folder / CARD, data)
+    write_readme(folder)
+    return finding.card.digest, sha256_hex(data)
+
+
+def write_readme(folder: Path) -> None:
+    """Write README.md from card.json, which is never rewritten by this."""
+    write_file(folder / README, render_offered(parse_card(read_file(folder / CARD, CARD_MAX_BYTES))))
+
+
+def _card(
+    receipt: JsonObject,
+    digest: str,
+    credentials: Sequence[Mapping[str, Any]],
+    statements: Sequence[Mapping[str, Any]],
+) -> JsonObject:
     """Return the card: every fact looked up through the source that it cites, and nothing that nobody knows."""
     details = {"name": "/name", "program": "/offer/program", "started": "/offer/startedAt", "ended": "/offer/endedAt", "artefactsRoot": "/offer/result/root", "fileCount": "/offer/result/files", "byteSize": "/offer/result/bytes"}  # fmt: skip
+    said = people({}, statements)
+    missing = any(leaf["assurance"] == "not-provided" for leaf in said.values())
     gate = ("decision", "scope", "mode", "time", "offline", "policyDigest")
     return {
         "type": CARD_TYPE,
         "formatVersion": CARD_FORMAT_VERSION,
-        "status": "draft",
+        "status": "draft" if missing else "complete",
         "receiptDigest": digest,
         "sections": {
             "details": {key: run_leaf(receipt, pointer) for key, pointer in details.items()},
             "offeredData": [_dataset(receipt, number, one) for number, one in enumerate(credentials)],
             "gate": {key: run_leaf(receipt, f"/offer/gate/{key}") for key in gate}
             | {"claim": run_leaf(receipt, "/claim")},
-            "people": {
-                fact.key: {"value": NOT_PROVIDED.format(fact.asked_by), "source": "human:", "assurance": "not-provided"}
-                for fact in facts_of("")
-            },
+            "people": said,
         },
     }
 
@@ -173,4 +216,4 @@ def _dataset(receipt: JsonObject, number: int, credential: Mapping[str, Any]) ->
     return credential_facts(credential) | cited
 
 
-__all__ = ["write_offered"]
+__all__ = ["take_facts", "write_offered", "write_readme"]

@@ -20,6 +20,7 @@ from datasigil.models.document import inline, short_source
 from datasigil.models.laws import facts_of
 from datasigil.models.model_finding import UNDETERMINED, Finding, ModelFinding
 from datasigil.models.offered import TRAINER_README, OfferedReceipt, is_offered, parse_offered
+from datasigil.models.statements import parse_statements
 from datasigil.models.words import ordered, words
 from datasigil.verification import verify_bytes
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     Read = Callable[[str], bytes]
 
-RECEIPT, CARD, README, EVIDENCE = "receipt.json", "card.json", "README.md", "evidence/"
+RECEIPT, CARD, README, STATEMENTS, EVIDENCE = "receipt.json", "card.json", "README.md", "statements.json", "evidence/"
 _INTRO = (
     "Made by a program that `datasigil-verify exec` started on verified copies of the datasets below, once every one of them was VALID. "
     "**Offered, not observed:** what the program read of these bytes, and what else it read, nobody can know from outside. Each fact names its "
@@ -64,7 +65,8 @@ def check_offered_model(
     folder.check("files are those that the program left", lambda: require_left(manifest, receipt.document))
     credentials = folder.check("evidence", lambda: _evidence(folder, receipt.document)) or {}
     folder.check("README.md is the card", lambda: _rendered(folder, card))
-    leaves = check_card(card, CardEvidence(receipt.document, credentials))
+    said = folder.check("statements", lambda: parse_statements(folder.read(STATEMENTS))) if STATEMENTS in folder.digests else ()  # fmt: skip
+    leaves = check_card(card, CardEvidence(receipt.document, credentials, {}, said or ()))
     if policy is not None:
         for one in receipt.document["evidence"]:
             folder.check_verified(one["path"], policy, at, state, offline=offline)
@@ -122,7 +124,9 @@ def left_by_program(manifest: Manifest) -> Manifest:
     A README.md of the program's own is kept under evidence/ and counts under its own name.
     """
     kept = [
-        one for one in manifest.entries if one.path not in (RECEIPT, CARD, README) and not one.path.startswith(EVIDENCE)
+        one
+        for one in manifest.entries
+        if one.path not in (RECEIPT, CARD, README, STATEMENTS) and not one.path.startswith(EVIDENCE)
     ]
     kept += [one._replace(path=README) for one in manifest.entries if one.path == TRAINER_README]
     return Manifest(tuple(sorted(kept, key=lambda one: one.path.encode("utf-8"))), manifest.digests)
@@ -209,8 +213,11 @@ def render_offered(card: ModelCard) -> bytes:
         groups = sections[key] if isinstance(sections[key], list) else [sections[key]]
         parts.append(f"## {heading}")
         parts += [_table(one) for one in groups]
-    rows = ["| Fact | What was said |", "| --- | --- |"]
-    rows += [f"| {inline(fact.heading)} | {inline(sections['people'][fact.key]['value'])} |" for fact in facts_of("")]
+    rows = ["| Fact | What was said | By |", "| --- | --- | --- |"]
+    for fact in facts_of(""):
+        leaf = sections["people"][fact.key]
+        by = leaf["source"].removeprefix("human:") or "nobody yet"
+        rows.append(f"| {inline(fact.heading)} | {inline(leaf['value'])} | {inline(by)} |")
     parts += ["## What only people can say", "\n".join(rows)]
     return ("\n\n".join(parts) + "\n").encode("utf-8")
 

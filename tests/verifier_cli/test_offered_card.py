@@ -163,9 +163,56 @@ def test_a_folder_that_is_not_as_the_program_left_it_gets_no_card(offered, card,
     assert not (offered.folder / "model/receipt.json").exists()
 
 
-def test_a_second_card_and_peoples_facts_are_refused_in_words(offered, card):
+def test_a_second_card_is_refused_in_words(offered, card):
     assert make(card, offered)[0] == 0
-    for words in (("--offered", "offered.json"), ("--questions",), ("--render",), ("--facts", "x.yaml")):
-        code, _, err = card(*words)
-        assert code == 2
-        assert "next:" in err
+    code, _, err = card("--offered", offered.folder / "offered.json")
+    assert code == 2
+    assert "next:" in err
+
+
+def answers(folder, **facts):
+    path = folder / "answers.yaml"
+    path.write_text(f"by: Ada\nfacts: {json.dumps(facts)}\n")
+    return path
+
+
+def test_what_people_say_goes_into_the_card_and_is_checked_like_the_rest(offered, card):
+    assert make(card, offered)[0] == 0
+    asked = card("--questions")[1]
+    assert "intendedPurpose" in asked
+    before = json.loads((offered.folder / "model/card.json").read_bytes())
+    assert card("--facts", answers(offered.folder, intendedPurpose="Sorting clauses"))[0] == 0
+    made = json.loads((offered.folder / "model/card.json").read_bytes())
+    assert made["sections"]["people"]["intendedPurpose"] == {"value": "Sorting clauses", "source": "human:Ada", "assurance": "declared"}  # fmt: skip
+    assert made["sections"]["details"] == before["sections"]["details"]
+    assert "| Sorting clauses | Ada |" in (offered.folder / "model/README.md").read_text()
+    assert verify(offered)[0] == 0
+    (offered.folder / "model/README.md").write_text("x")
+    assert verify(offered)[0] == 1
+    assert card("--render")[0] == 0
+    assert verify(offered)[0] == 0
+    statements = offered.folder / "model/statements.json"
+    statements.write_bytes(statements.read_bytes().replace(b"Sorting", b"Writing"))
+    found, document = verify(offered)
+    assert (found, "CARD_VALUE" in {one.get("code") for one in document["leaves"]}) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [({"favouriteColour": "blue"}, "UNKNOWN_FACT"), ({"hipaaDeidentification": "x"}, "UNKNOWN_FACT")],
+)
+def test_a_fact_that_nobody_asks_for_changes_nothing(offered, card, facts, code):
+    assert make(card, offered)[0] == 0
+    before = (offered.folder / "model/card.json").read_bytes()
+    found, _, err = card("--facts", answers(offered.folder, **facts))
+    assert found != 0
+    assert f"[{code}]" in err
+    assert (offered.folder / "model/card.json").read_bytes() == before
+
+
+def test_a_folder_that_does_not_hold_takes_no_facts(offered, card):
+    assert make(card, offered)[0] == 0
+    (offered.folder / "model/model.safetensors").write_bytes(b"other")
+    found, _, err = card("--facts", answers(offered.folder, intendedPurpose="x"))
+    assert (found, "[RUN_CHANGED]" in err) == (1, True)
+    assert not (offered.folder / "model/statements.json").exists()

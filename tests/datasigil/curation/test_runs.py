@@ -479,6 +479,32 @@ print(outcome.records, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - bef
     assert Path(tmp_path / "out/data.jsonl").stat().st_size > 60_000_000
 
 
+def test_a_run_that_is_killed_leaves_no_folder_of_the_results_name(tmp_path):
+    """SIGKILL in the middle: what was written lies under another name, and the next run is as if there had been none."""
+    import subprocess
+    import sys
+
+    code = f"""
+import io, os, signal, sys
+from pathlib import Path
+from datasigil.curation.reading import Parent
+from datasigil.curation.recipe import parse_recipe
+from datasigil.curation.running import run
+row = b'{{"text":"a clause","n":1}}\\n'
+recipe = parse_recipe({recipe()!r})
+parent = Parent("urn:x", "0" * 64, "0" * 64, {{"a.jsonl": 1, "b.jsonl": 1}}, lambda _: io.BytesIO(row * 1000))
+kill = (lambda *_: os.kill(os.getpid(), signal.SIGKILL)) if sys.argv[1] == "kill" else None
+print(run(recipe, {{"a": parent}}, Path({str(tmp_path / "out")!r}), progress=kill).records)
+"""
+    killed = subprocess.run([sys.executable, "-c", code, "kill"], capture_output=True, check=False)
+    assert killed.returncode == -9
+    assert not (tmp_path / "out").exists()
+    assert [path.suffix for path in tmp_path.iterdir()] == [".partial"]
+    whole = subprocess.run([sys.executable, "-c", code, "finish"], capture_output=True, text=True, check=False)
+    assert (whole.stdout, whole.returncode) == ("2000\n", 0), whole.stderr
+    assert (tmp_path / "out/data.jsonl").read_bytes().count(b"\n") == 2000
+
+
 def test_a_folder_that_is_there_is_never_written_to(bench):
     bench()
     bench.count -= 1
