@@ -7,6 +7,7 @@ step, and what a reason code means (`report.codes`).
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError
@@ -31,6 +32,8 @@ class Situation:
     ancestors: tuple[str, ...] = ()  # ids of the credentials below, youngest first
     # Newest signed time seen per log during this check: a parent's older checkpoint is as fresh as its child's.
     fresh_logs: dict[str, datetime] = field(default_factory=dict)
+    # What presented rotations came to, by DID and presented keys: status lists ask for the same history again and again.
+    histories: dict[tuple[str, int], Any] = field(default_factory=dict)
 
     @property
     def at(self) -> Instant:

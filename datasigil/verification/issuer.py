@@ -184,8 +184,12 @@ def rule_of(did: str, presented: Sequence[JsonObject], situation: Situation) -> 
     # Loaded when there is one: rotations are rare, and this module builds on the log's step, which builds on this one.
     from datasigil.verification.key_history import with_rotations
 
-    history = with_rotations(rule, presented, situation)
-    return history.rule, "; ".join(history.refused)
+    known = (did, id(presented))  # the bundle that holds them outlives the check
+    if known not in situation.histories:
+        history = with_rotations(rule, presented, situation)
+        situation.histories[known] = (history.rule, "; ".join(history.refused))
+    found: tuple[IssuerRule, str] = situation.histories[known]
+    return found
 
 
 def _beside(error: DatasigilError, refused: str) -> DatasigilError:

@@ -1,10 +1,11 @@
 """Keys reached from a pin: why a rotation does not count is said, and the form of a rotation is closed."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from adversarial.group_history import CASES, Rotating
-from adversarial.stage import Stage
+from adversarial.stage import Stage, report_of
 from adversarial.tables import run
 from simulator import REMOVED, mutate, signer_of
 
@@ -12,7 +13,7 @@ from datasigil.credentials.key_rotation import new_key_rotation, parse_key_rotat
 from datasigil.encoding import Instant
 from datasigil.errors import MalformedError
 from datasigil.trust.policy import parse_policy
-from datasigil.verification import verify_bytes
+from datasigil.verification import key_history, verify_bytes
 from datasigil.verification.findings import Situation
 from datasigil.verification.key_history import with_rotations
 
@@ -125,3 +126,16 @@ def test_the_frozen_bundle_of_version_1_reads_for_ever(repository):
     assert report.credential.logged_by == "2026-11-02T09:30:00Z"
     later = verify_bytes(raw, policy=policy, at=at, as_of=True, offline=True).report
     assert later.decision == "VALID"
+
+
+def test_one_history_is_worked_out_once_however_many_lists_ask_for_it(monkeypatch):
+    one = Rotating(Stage())
+    one.world.registry = one.old  # the did:web signs its own lists
+    rotations = [one.evidence(one.rotate(by=one.stranger)) for _ in range(30)]
+    bundle = one.issued(one.old)
+    given = one.given(replace(bundle, status_lists=bundle.status_lists * 8), *rotations)
+    asked = []
+    monkeypatch.setattr(key_history, "require_both_proofs", lambda rotation, **_: asked.append(rotation))
+    report = report_of(given)
+    assert report.decision == "VALID", report.render()
+    assert len(asked) == len(rotations)
