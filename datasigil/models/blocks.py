@@ -58,6 +58,20 @@ def value_at(sections: Mapping[str, Any], *path: str) -> Any:
     return value.get("value", "") if isinstance(value, dict) else ""
 
 
+def group_at(sections: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    """Return the group at a path of groups; empty where there is none, or something else."""
+    value: Any = sections
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and "source" not in value else {}
+
+
+def groups_at(sections: Mapping[str, Any], *path: str) -> list[Mapping[str, Any]]:
+    """Return the groups of the list at a path; empty where there is none, or something else."""
+    found = group_at(sections, *path[:-1]).get(path[-1])
+    return [one for one in found if isinstance(one, dict) and "source" not in one] if isinstance(found, list) else []
+
+
 def point_blocks(sections: Mapping[str, Any], point: Point, instrument: Instrument) -> list[Block]:
     """Return the facts under a point, those of one list (slices, audits) together in one table."""
     facts: list[Fact] = []
@@ -126,8 +140,8 @@ def _group(value: Mapping[str, Any], heading: str) -> list[Block]:
 def grid_of(items: Sequence[Mapping[str, Any]], heading: str) -> Grid:
     """Return a list of like groups as one table, with where its cells come from below it."""
     keys = list(dict.fromkeys(key for item in items for key, leaf in ordered(item) if _is_leaf(leaf)))
-    rows = [[item[key]["value"] if key in item else "" for key in keys] for item in items]
-    cells = [item[key] for item in items for key in keys if key in item]
+    rows = [[item[key]["value"] if _is_leaf(item.get(key)) else "" for key in keys] for item in items]
+    cells = [item[key] for item in items for key in keys if _is_leaf(item.get(key))]
     return Grid([words(key) for key in keys], rows, heading, _note(cells) if cells else "")
 
 
@@ -140,4 +154,4 @@ def _note(cells: Sequence[Mapping[str, Any]]) -> str:
     return f"Sources: {', '.join(short_source(f'{one}#').removesuffix('#') for one in documents_)}, {assurance}."
 
 
-__all__ = ["facts_at", "grid_of", "point_blocks", "section_blocks", "value_at"]
+__all__ = ["facts_at", "grid_of", "group_at", "groups_at", "point_blocks", "section_blocks", "value_at"]

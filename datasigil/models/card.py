@@ -124,11 +124,19 @@ def check_card_form(document: JsonValue) -> None:
     if set(document) != members:
         raise MalformedError("SCHEMA", "the card has other members", expected=", ".join(sorted(members)))
     leaves = tuple(card_leaves(document["sections"], "/sections"))
-    _check_people(document["sections"])
+    sections = document["sections"]
+    for name, section in sections.items() if isinstance(sections, dict) and not _is_leaf(sections) else (("", {}),):
+        if not isinstance(section, (dict, list)) or _is_leaf(section) or not section:
+            raise MalformedError("SCHEMA", "a section is a group of facts, or a list of such groups", place=f"/sections/{pointer_token(name)}")  # fmt: skip
+    _check_people(sections)
     # A reviewer's credential over the digest releases a complete card; the card itself never says more than this.
     status = "draft" if any(leaf.assurance == "not-provided" for leaf in leaves) else "complete"
     if document["status"] != status:
         raise MalformedError("SCHEMA", "the status does not follow from the facts", place="/status", expected=status)
+
+
+def _is_leaf(value: JsonValue) -> bool:
+    return isinstance(value, dict) and set(value) == _LEAF_MEMBERS
 
 
 def _check_people(sections: JsonValue) -> None:
@@ -137,7 +145,7 @@ def _check_people(sections: JsonValue) -> None:
     sector = gate.get("sector") if isinstance(gate, dict) else None
     wanted = {fact.key for fact in facts_of(str(sector.get("value")) if isinstance(sector, dict) else "")}
     people = sections.get("people") if isinstance(sections, dict) else None
-    if not isinstance(people, dict) or set(people) != wanted:
+    if not isinstance(people, dict) or set(people) != wanted or not all(map(_is_leaf, people.values())):
         found = ", ".join(sorted(wanted.symmetric_difference(people if isinstance(people, dict) else ())))
         raise MalformedError(
             "SCHEMA",
@@ -156,6 +164,8 @@ def card_leaves(value: JsonValue, place: str) -> Iterator[Leaf]:
     """
     if isinstance(value, list):
         for index, item in enumerate(value):
+            if not isinstance(item, dict) or _LEAF_MEMBERS & set(item):
+                raise MalformedError("SCHEMA", "a list of something else than groups of facts", place=f"{place}/{index}", expected="an object whose members are facts", found=type(item).__name__)  # fmt: skip
             yield from card_leaves(item, f"{place}/{index}")
     elif not isinstance(value, dict):
         raise MalformedError("SCHEMA", "a fact without a source", place=place, expected="{value, source, assurance}")

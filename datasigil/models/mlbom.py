@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from datasigil.errors import MalformedError
+from datasigil.models.blocks import group_at, groups_at
 from datasigil.models.companions import Shown
 from datasigil.models.document import plain
 from datasigil.models.words import words
@@ -60,7 +61,7 @@ def bill_of_materials(shown: Shown) -> dict[str, Any]:
     sections = shown.sections
     time = str(_text(sections, "compute", "started") or _text(sections, "gate", "time") or "1970-01-01T00:00:00Z")
     bom = _Bom(shown, time)
-    data = [one for one in sections.get("trainingData", ()) if isinstance(one, dict)]
+    data = groups_at(sections, "trainingData")
     components = [_base(bom), *(_dataset(bom, one, number) for number, one in enumerate(data))]
     document: dict[str, Any] = {
         "bomFormat": "CycloneDX",
@@ -136,7 +137,7 @@ def _model_card(bom: _Bom, data: Sequence[Mapping[str, Any]], at: str) -> dict[s
         "modelArchitecture": f"low-rank adapter on {plain(_text(sections, 'details', 'baseModel'))}",
         "datasets": [{"ref": f"dataset-{number}"} for number in range(len(data))],
         "inputs": [{"format": "string"}],
-        "outputs": [{"format": "one probability per class" if "labels" in sections.get("details", {}) else "string"}],
+        "outputs": [{"format": "one probability per class" if _leaf(sections, "details", "labels") else "string"}],
     }
     bom.cite(f"{at}/modelParameters/task", _leaf(sections, "details", "task"))
     card: dict[str, Any] = {
@@ -150,15 +151,14 @@ def _model_card(bom: _Bom, data: Sequence[Mapping[str, Any]], at: str) -> dict[s
 
 
 def _metrics(bom: _Bom, at: str) -> Iterator[dict[str, Any]]:
-    evaluation = bom.shown.sections.get("evaluation", {})
-    number = 0
+    sections, number = bom.shown.sections, 0
     for split in ("test", "validation"):
-        group = evaluation.get(split, {})
+        group = group_at(sections, "evaluation", split)
         for key in sorted(key for key in group if _leaf(group, key) is not None and _decimal(group[key]["value"])):
             yield {"type": key, "value": str(group[key]["value"]), "slice": split}
             bom.cite(f"{at}/{number}/value", group[key])
             number += 1
-        for one in group.get("perClass", ()):
+        for one in groups_at(group, "perClass"):
             if _leaf(one, "f1") is None or _leaf(one, "label") is None:
                 continue
             yield {"type": "f1", "value": str(one["f1"]["value"]), "slice": f"{split}: {plain(one['label']['value'])}"}
@@ -167,7 +167,7 @@ def _metrics(bom: _Bom, at: str) -> Iterator[dict[str, Any]]:
 
 
 def _decimal(value: Any) -> bool:
-    return isinstance(value, str) and value.replace(".", "", 1).isdigit()
+    return isinstance(value, str) and value.isascii() and value.replace(".", "", 1).isdigit()
 
 
 def _considerations(bom: _Bom, at: str) -> dict[str, Any]:
@@ -177,20 +177,20 @@ def _considerations(bom: _Bom, at: str) -> dict[str, Any]:
         if text := _text(sections, "people", key):
             found[member] = [plain(text)]
             bom.cite(f"{at}/{member}/0", _leaf(sections, "people", key))
-    slices = sections.get("failureModes", {}).get("worstSlices", [])
-    if isinstance(slices, list) and slices:
+    weak = [one for one in groups_at(sections, "failureModes", "worstSlices") if _leaf(one, "errorShare") is not None]
+    if weak:
         start = len(found.setdefault("technicalLimitations", []))
-        for number, one in enumerate(slices):
-            found["technicalLimitations"].append(
-                f"{plain(one['kind']['value'])} {plain(one['slice']['value'])}: {one['errorShare']['value']} of {one['rows']['value']} test rows wrong"
-            )
-            bom.cite(f"{at}/technicalLimitations/{start + number}", one["errorShare"])
+        for number, one in enumerate(weak):
+            kind, name, share, rows = (plain(_text(one, key)) for key in ("kind", "slice", "errorShare", "rows"))
+            found["technicalLimitations"].append(f"{kind} {name}: {share} of {rows} test rows wrong")
+            bom.cite(f"{at}/technicalLimitations/{start + number}", _leaf(one, "errorShare"))
     if harm := _text(sections, "people", "foreseeableHarms"):
         found["ethicalConsiderations"] = [
             {"name": "foreseeable unintended outcomes", "mitigationStrategy": plain(harm)}
         ]
         bom.cite(f"{at}/ethicalConsiderations/0/mitigationStrategy", _leaf(sections, "people", "foreseeableHarms"))
-    if energy := _text(sections, "compute", "energy", "kilowattHours"):
+    energy = _text(sections, "compute", "energy", "kilowattHours")
+    if _decimal(energy):
         found["environmentalConsiderations"] = {"energyConsumptions": [_energy(bom, energy)]}
         bom.cite(f"{at}/environmentalConsiderations/energyConsumptions/0/activityEnergyCost/value", _leaf(sections, "compute", "energy", "kilowattHours"))  # fmt: skip
     return found

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from datasigil.models.blocks import section_blocks, value_at
+from datasigil.models.blocks import group_at, groups_at, section_blocks, value_at
 from datasigil.models.companions import PLOTS, SECTIONS, Shown
 from datasigil.models.document import Picture, inline, markdown_block
 
@@ -35,6 +35,7 @@ HUB_LICENSES = {
     "ISC": "isc",
     "Unlicense": "unlicense",
 }
+_DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,20})?\Z", re.ASCII)
 _LANGUAGE = re.compile(r"[a-z]{2,3}\Z")
 _HUB_DATASET = re.compile(
     r"hf://(?:datasets/)?([A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95})(?:@|\Z)"
@@ -93,7 +94,7 @@ def metadata(shown: Shown) -> dict[str, Any]:
     }
     if _HUB_MODEL.match(base):
         fields["base_model"] = base
-    data = [one for one in sections.get("trainingData", ()) if isinstance(one, dict)]
+    data = groups_at(sections, "trainingData")
     languages = sorted({tag.split("-")[0] for one in data for tag in _listed(value_at(one, "inLanguage"))})
     if languages and all(_LANGUAGE.match(tag) for tag in languages):
         fields["language"] = languages
@@ -110,7 +111,7 @@ def _listed(value: Any) -> list[str]:
 
 
 def _license(sections: Mapping[str, Any]) -> dict[str, str]:
-    leaf = sections.get("people", {}).get("modelLicense", {})
+    leaf = group_at(sections, "people").get("modelLicense")
     if not isinstance(leaf, dict) or leaf.get("assurance") == "not-provided":
         return {"license": "unknown"}
     stated = str(leaf.get("value", ""))
@@ -119,12 +120,13 @@ def _license(sections: Mapping[str, Any]) -> dict[str, str]:
     return {"license": "other", "license_name": re.sub(r"[^a-z0-9.]+", "-", stated.lower()).strip("-")[:60] or "see-card", "license_link": "documents/model-card.html"}  # fmt: skip
 
 
-def _model_index(sections: Mapping[str, Any], task: str, data: list[Any]) -> list[dict[str, Any]]:
-    test = sections.get("evaluation", {}).get("test", {})
+def _model_index(sections: Mapping[str, Any], task: str, data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    test = group_at(sections, "evaluation", "test")
+    scores = [(average, str(value_at(test, key))) for average, key in (("micro", "microF1"), ("macro", "macroF1"))]
     found = [
-        {"type": "f1", "name": f"{average}-F1 (test)", "value": float(leaf["value"])}
-        for average, key in (("micro", "microF1"), ("macro", "macroF1"))
-        if isinstance(leaf := test.get(key), dict)
+        {"type": "f1", "name": f"{average}-F1 (test)", "value": float(score)}
+        for average, score in scores
+        if _DECIMAL.match(score)
     ]
     if not found:
         return []
