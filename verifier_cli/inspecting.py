@@ -86,14 +86,29 @@ def _bundle(bundle: Bundle) -> Said:
     if bundle.log is None:
         said["log proof"] = "none"
     else:
-        try:
-            said["log proof"] = _log_proof(bundle.log.proof.encode("utf-8"))
-        except MalformedError as error:
-            said["log proof"] = f"unreadable: {error}"
+        for name, text in (("log proof", bundle.log.proof), ("current log proof", bundle.log.current)):
+            if text is not None:
+                said[name] = _readable_log_proof(text)
         said["keys named beside it"] = [_short(key) for key in bundle.log.keys]
+    rotations = [one["request"] for one in bundle.issuer_keys if isinstance(one.get("request"), dict)]
+    if rotations:
+        said["key rotations"] = [_rotation(one) for one in rotations]
     said["status lists"] = [_status_list(one) for one in bundle.status_lists] or "none"
     said["parents"] = [_credential(parent.credential) for parent in bundle.parents] or "none"
     return said
+
+
+def _readable_log_proof(text: str) -> Any:
+    try:
+        return _log_proof(text.encode("utf-8"))
+    except MalformedError as error:
+        return f"unreadable: {error}"
+
+
+def _rotation(request: JsonObject) -> Said:
+    keys = (request.get(name) for name in ("authorizedBy", "newKey"))
+    old, new = (_short(key.get("id")) if isinstance(key, dict) else "unreadable" for key in keys)
+    return {"from": old, "to": new, "issuer": _short(request.get("issuer")), "reason": _short(request.get("reason"))}
 
 
 def _credential(document: JsonObject) -> Said:

@@ -111,3 +111,25 @@ def test_what_a_file_says_cannot_reach_the_terminal(desk):
 def test_inspecting_and_parsing_read_the_same_bytes(desk):
     assert desk.run("inspect", desk.bundle, "--json").document["says"]["credential"]["digest"]
     assert desk.bundle.read_bytes() == bundle_bytes(desk.world.bundle(desk.document))
+
+
+def test_a_rotated_and_renewed_bundle_shows_both_log_proofs_and_the_rotation(desk, repository):
+    frozen = repository / "tests/vectors/transparency/rotated-v1.sigil.json"
+    says = desk.run("inspect", frozen, "--json").document["says"]
+    assert says["log proof"] != says["current log proof"]
+    assert says["key rotations"] == [
+        {
+            "from": "did:web:publisher.example#key-1",
+            "to": "did:web:publisher.example#key-2",
+            "issuer": "did:web:publisher.example",
+            "reason": "yearly rotation",
+        }
+    ]
+
+
+@pytest.mark.parametrize("value", [None, [], {}, {"newKey": 1}, {"newKey": {"id": []}}, "x"])
+def test_a_rotation_that_is_none_is_shown_without_a_traceback(desk, value):
+    document = desk.world.bundle(desk.document).document()
+    document["issuerKeys"] = [{"type": "LoggedKeyRotation", "request": value}] if value is not None else [{}]
+    desk.bundle.write_text(json.dumps(document))
+    assert desk.run("inspect", desk.bundle, "--json").code == 0

@@ -24,6 +24,7 @@ def main() -> None:
     rotation = one.rotate()
     first = one.issued()
     one.world.tick(days=30)
+    one.world.publish(one.world.issue())
     later = one.world.bundle(first.credential)
     assert first.log is not None
     assert later.log is not None
