@@ -13,6 +13,7 @@ from datasigil.datasets.chunked import LargeFile, LargeFilesRun, passes
 from datasigil.datasets.finding import FileFailure, Progress
 from datasigil.datasets.hashing import FileDigests
 from datasigil.datasets.limits import CHUNKED_FILE_MIN_BYTES
+from datasigil.datasets.mapped import MappedRun
 from datasigil.datasets.small import Batch, Job
 from datasigil.datasets.table import select
 from datasigil.datasets.tree import Tree
@@ -82,6 +83,11 @@ class HashingRun:
         ]
         if files:
             self._meter.passes = passes(files[0])
+            if not names and chunked == "blake3":
+                mapped = MappedRun(self._tree, files, self._workers, self._meter.add)
+                yield from mapped.results()
+                files = mapped.left
+        if files:
             yield from LargeFilesRun(self._tree, files, self._workers, self._meter.add).results()
 
     def _signature(self, index: int) -> Signature | None:

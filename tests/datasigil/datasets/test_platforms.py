@@ -26,8 +26,8 @@ def codes(finding):
 @pytest.fixture
 def no_openat(monkeypatch):
     monkeypatch.setattr(tree, "HAS_OPENAT", False)
-    monkeypatch.setattr(tree, "_FILE", os.O_RDONLY)
-    monkeypatch.setattr(tree, "_FOLDER", os.O_RDONLY)
+    monkeypatch.setattr(tree, "FILE_FLAGS", os.O_RDONLY)
+    monkeypatch.setattr(tree, "FOLDER_FLAGS", os.O_RDONLY)
 
 
 def test_same_findings_without_openat(dataset, manifest, no_openat):
