@@ -4,6 +4,7 @@ Usage: PYTHON tests/house/empty_environment.py BUNDLE TRUST_FILE DATA_FOLDER TIM
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -34,7 +35,9 @@ def check(bundle: str, policy: str, data: Path, at: str) -> tuple[int, dict[str,
         if unshare and subprocess.run([unshare, "--net", "true"], check=False).returncode == 0
         else []
     )
-    ran = subprocess.run([*jail, *command], capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as memory:  # not what the machine's user has seen of other logs
+        environment = {**os.environ, "XDG_STATE_HOME": memory, "XDG_CONFIG_HOME": memory}
+        ran = subprocess.run([*jail, *command], env=environment, capture_output=True, text=True, check=False)
     try:
         return ran.returncode, json.loads(ran.stdout)
     except ValueError:
