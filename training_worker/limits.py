@@ -20,6 +20,7 @@ RECORD_MAX_BYTES = 4 * MIB  # one line of jsonl, one csv field, one sentence
 RECORDS_MAX = 10_000_000
 CSV_COLUMNS_MAX = 1_000
 SNIFF_BYTES = 4 * KIB
+PARQUET_TEXT_MAX_BYTES = 2 * GIB  # of the columns that are read, unpacked
 
 # safetensors, format 0.3: 8 bytes of header length, then a JSON header of at most 100 MB.
 SAFETENSORS_HEADER_MAX_BYTES = 16 * MIB
