@@ -203,7 +203,11 @@ def _export(commands: Any) -> None:
     )
     one.add_argument("run_folder", metavar="RUN")
     one.add_argument("form", choices=("adapter", "merged", "onnx"))
-    one.add_argument("--recipe", metavar="RECIPE", required=True, help="the recipe of the run; it names the base model")
+    one.add_argument(
+        "--recipe",
+        metavar="RECIPE",
+        help="the recipe of the run, where its base model is found (default: RUN/recipe.yaml)",
+    )
     one.add_argument("-o", "--output", metavar="DIR", help="folder to write, which must not exist (default: RUN-FORM)")
 
 

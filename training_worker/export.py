@@ -47,7 +47,8 @@ PROBES = (
 
 def run(given: Namespace, console: Console) -> int:
     """Export a run; exit 0 when the export says what the trained model says."""
-    folder, recipe_path = Path(given.run_folder), Path(given.recipe)
+    folder = Path(given.run_folder)
+    recipe_path = Path(given.recipe) if given.recipe else folder / "recipe.yaml"
     out = Path(given.output) if given.output else folder.with_name(f"{folder.name}-{given.form}")
     written = export(folder, read_recipe(recipe_path), recipe_path, given.form, out)
     console.result(written, f"{given.form} written to {escape(str(out))}; {_agrees(written)}\n")
