@@ -11,13 +11,14 @@ from typing import Any
 
 from datasigil.bundle import Bundle
 from datasigil.canonical import document_digest
-from datasigil.credentials.types import Credential
+from datasigil.credentials.types import Credential, parse_credential
 from datasigil.datasets.lineage import check_balance, find_cycle, parse_lineage
 from datasigil.errors import DatasigilError, LogError, VerificationError
 from datasigil.limits import PARENT_DEPTH_MAX
 from datasigil.record import dataclass, field
 from datasigil.report import INDETERMINATE, VALID, Report
 from datasigil.verification.findings import Findings, Situation
+from datasigil.verification.issuer import require_signed, require_trusted, rule_of
 from datasigil.verification.logged import Logged
 
 
@@ -40,11 +41,29 @@ class Related:
     bundles: Mapping[str, Bundle]
     examine: Examine
     judged: dict[tuple[str, str], Examined] = field(default_factory=dict)
+    edges: dict[str, set[str]] | None = None
 
     @classmethod
     def of(cls, evidence: Iterator[Bundle], examine: Examine) -> Related:
         """Return the index over bundles."""
         return cls({document_digest(one.credential): one for one in evidence}, examine)
+
+    def claims(self, situation: Situation) -> Mapping[str, set[str]]:
+        """Return who says what was made from what, by manifest root: the word of issuers whom the trust file counts, and signed.
+
+        What strangers claim does not bind: anybody can say that a dataset is its own ancestor.
+        """
+        if self.edges is None:
+            self.edges = {}
+            for bundle in self.bundles.values():
+                subject = bundle.credential.get("credentialSubject")
+                if (
+                    isinstance(subject, Mapping)
+                    and ("derivedFrom" in subject or "used" in subject)
+                    and _counts(bundle, situation)
+                ):
+                    _add_edges(self.edges, subject)
+        return self.edges
 
     def judge(self, digest: str, situation: Situation) -> Examined | None:
         """Return what the plan says about the credential with this digest, or None when the evidence lacks it."""
@@ -123,13 +142,8 @@ def _refuse_cycles(credential: Credential, related: Related, situation: Situatio
     """Refuse a dataset that is its own ancestor: by manifest root, since digests of credentials cannot go round."""
     if len(situation.ancestors) >= PARENT_DEPTH_MAX:
         raise VerificationError("LIMIT", "the lineage is too deep", expected=f"at most {PARENT_DEPTH_MAX} generations")
-    graph: dict[str, set[str]] = {}
-    for subject in (
-        credential.subject,
-        *(bundle.credential.get("credentialSubject") for bundle in related.bundles.values()),
-    ):
-        if isinstance(subject, Mapping):
-            _add_edges(graph, subject)
+    graph = {root: set(sources) for root, sources in related.claims(situation).items()}
+    _add_edges(graph, credential.subject)
     cycle = find_cycle(graph)
     if cycle:
         raise VerificationError(
@@ -138,8 +152,20 @@ def _refuse_cycles(credential: Credential, related: Related, situation: Situatio
         )  # fmt: skip
 
 
+def _counts(bundle: Bundle, situation: Situation) -> bool:
+    """Say whether a related credential is by an issuer whom the trust file counts for its type, unchanged since it was signed."""
+    try:
+        credential = parse_credential(bundle.credential)
+        rule, _ = rule_of(credential.issuer, bundle.issuer_keys, situation)
+        require_trusted(credential, rule)
+        signed = require_signed(credential.document, credential.issuer, rule, bundle.issuer_keys, situation.at)
+    except DatasigilError:
+        return False
+    return bool(signed.accepted)
+
+
 def _add_edges(graph: dict[str, set[str]], subject: Mapping[str, Any]) -> None:
-    """Add what one subject says; a related credential may be malformed, so nothing about it is taken for granted."""
+    """Add what one subject says."""
     for own, made, sources in (("manifest", "root", "derivedFrom"), ("generated", "root", "used")):
         target, listed = subject.get(own), subject.get(sources)
         if isinstance(target, Mapping) and isinstance(target.get(made), str) and isinstance(listed, list):

@@ -149,13 +149,18 @@ def own_ancestor(stage: Stage) -> Given:
     return stage.given(stage.world.publish(second, parents=(first_bundle,)))
 
 
-def cycle_through_lineage(stage: Stage) -> Given:
+def cycle_by_a_stranger(stage: Stage) -> Given:
+    """The same claim by somebody whom the trust file does not name: anybody can say such a thing."""
+    return cycle_through_lineage(stage, stage.world.new_publisher("mallory"))
+
+
+def cycle_through_lineage(stage: Stage, by: Any = None) -> Given:
     """Two datasets, each made from the other by somebody's lineage."""
     world = stage.world
     one = world.issue(manifest_of({"a": b"1"}))
     two_manifest = manifest_of({"b": b"2"})
     two = world.issue(two_manifest, subject={"derivedFrom": [reference(one)]})
-    back = world.issue_as("DatasetLineageCredential", lineage_subject([two], manifest_of({"a": b"1"})))
+    back = world.issue_as("DatasetLineageCredential", lineage_subject([two], manifest_of({"a": b"1"})), publisher=by)
     bundles = [world.publish(document) for document in (one, two, back)]
     return stage.given(replace(bundles[1], parents=(bundles[0], bundles[2])))
 

@@ -238,7 +238,9 @@ def taking_away_never_makes_valid(data):
     before = report_of(asked)
     poorer = copy.deepcopy(document)
     piece = _take(poorer, data)
-    if piece and before.decision != "VALID" and not _may_be_left_out(piece, poorer):
+    # Two of the user's own issuers contradict each other: who presents only one of them is not found out.
+    contradicted = before.codes[:1] == ("LINEAGE_CYCLE",)
+    if piece and before.decision != "VALID" and not contradicted and not _may_be_left_out(piece, poorer):
         assert report_of(replaced(asked, poorer)).decision != "VALID", (str(case), piece, before.codes)
 
 
