@@ -94,10 +94,24 @@ def _generator(purpose: str, training: Training, epoch: int) -> random.Random:
     return random.Random(f"datasigil/{purpose}/v1 {training.seed} {epoch}")  # noqa: S311 - see above
 
 
-def epoch_rows(split: TokenisedSplit, training: Training, epoch: int) -> list[int]:
-    """Return the rows of one epoch in shuffled order: all, or all labelled ones and a fresh draw of the others."""
+def weighted_rows(split: TokenisedSplit, weights: Sequence[float], draw: random.Random) -> list[int]:
+    """Return every row as often as the weight of its dataset says; the fraction of a weight is drawn."""
+    if all(weight == 1 for weight in weights):
+        return list(range(len(split.tokens)))
+    rows: list[int] = []
+    for dataset, weight in enumerate(weights):
+        own = [row for row, example in enumerate(split.examples) if example.record.dataset == dataset]
+        rows += own * int(weight) + draw.sample(own, round(len(own) * (weight % 1)))
+    return sorted(rows)
+
+
+def epoch_rows(split: TokenisedSplit, training: Training, epoch: int, weights: Sequence[float] = ()) -> list[int]:
+    """Return the rows of one epoch in shuffled order: all, or all labelled ones and a fresh draw of the others.
+
+    `weights` are the datasets' in the order of the recipe; none: each row once.
+    """
     draw = _generator("epoch", training, epoch)
-    rows = list(range(len(split.tokens)))
+    rows = weighted_rows(split, weights, draw)
     if training.unlabelled_per_labelled is not None:
         labelled = [row for row in rows if split.examples[row].labels]
         others = [row for row in rows if not split.examples[row].labels]
@@ -107,9 +121,11 @@ def epoch_rows(split: TokenisedSplit, training: Training, epoch: int) -> list[in
     return rows
 
 
-def epoch_batches(split: TokenisedSplit, training: Training, epoch: int) -> list[list[int]]:
+def epoch_batches(
+    split: TokenisedSplit, training: Training, epoch: int, weights: Sequence[float] = ()
+) -> list[list[int]]:
     """Return the batches of one epoch as row numbers."""
-    rows = epoch_rows(split, training, epoch)
+    rows = epoch_rows(split, training, epoch, weights)
     bucket = training.batch_size * BUCKET_BATCHES
     batches: list[list[int]] = []
     for start in range(0, len(rows), bucket):
@@ -119,9 +135,17 @@ def epoch_batches(split: TokenisedSplit, training: Training, epoch: int) -> list
     return batches
 
 
-def steps_per_epoch(split: TokenisedSplit, training: Training) -> int:
+def steps_per_epoch(split: TokenisedSplit, training: Training, weights: Sequence[float] = ()) -> int:
     """Return the number of optimisation steps of every epoch."""
-    return len(epoch_batches(split, training, 0))
+    return len(epoch_batches(split, training, 0, weights))
 
 
-__all__ = ["TokenisedSplit", "epoch_batches", "epoch_rows", "steps_per_epoch", "tokenise", "transform_digest"]
+__all__ = [
+    "TokenisedSplit",
+    "epoch_batches",
+    "epoch_rows",
+    "steps_per_epoch",
+    "tokenise",
+    "transform_digest",
+    "weighted_rows",
+]

@@ -9,6 +9,7 @@ Files: `adapter_model.safetensors` and `adapter_config.json` as PEFT names them,
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from training_worker.run_folder import ADAPTER, ADAPTER_CONFIG, HEAD
 from training_worker.safetensors_header import check_safetensors
 
 quiet_libraries()
+
+ENCODER_TARGETS = ("query", "key", "value", "dense")  # as BERT and its kin name the linear layers of a block
 
 
 class EncoderClassifier(nn.Module):
@@ -62,8 +65,27 @@ def set_determinism(seed: int, threads: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries below may use the global generator
     torch.manual_seed(seed)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with it alone
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(threads)
+
+
+def training_device(training: Training) -> torch.device:
+    """Return the device that a recipe asks for.
+
+    Raises:
+        DatasigilError: DEVICE, for a graphics card that is not there.
+    """
+    if training.device == "cuda" and not torch.cuda.is_available():
+        raise DatasigilError(
+            "DEVICE",
+            "the recipe asks for a graphics card and this machine shows none",
+            place="training.device",
+            expected="cuda",
+            found="no CUDA device",
+            next_action="set training.device to cpu, or run where `nvidia-smi` lists a card and torch has CUDA",
+        )
+    return torch.device(training.device)
 
 
 def build_classifier(root: Path, training: Training, classes: int) -> EncoderClassifier:
@@ -80,7 +102,7 @@ def build_classifier(root: Path, training: Training, classes: int) -> EncoderCla
         r=training.lora.rank,
         lora_alpha=training.lora.alpha,
         lora_dropout=training.lora.dropout,
-        target_modules=list(training.lora.targets),
+        target_modules=list(training.lora.targets or ENCODER_TARGETS),
         bias="none",
     )
     try:
@@ -99,7 +121,10 @@ def build_classifier(root: Path, training: Training, classes: int) -> EncoderCla
             expected="some of " + ", ".join(names),
             found=str(error)[:120],
         ) from None
-    return EncoderClassifier(adapted, classes, pooling=training.pooling, dropout=training.head_dropout)
+    if training.gradient_checkpointing:
+        adapted.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model = EncoderClassifier(adapted, classes, pooling=training.pooling, dropout=training.head_dropout)
+    return model.to(training_device(training))
 
 
 def adapter_tensors(model: EncoderClassifier) -> dict[str, torch.Tensor]:
@@ -114,7 +139,10 @@ def classifier_files(model: EncoderClassifier, *, base_name: str) -> dict[str, b
     """Return adapter, its configuration and the head as files; the same weights give the same bytes."""
     from safetensors.torch import save
 
-    head = {"bias": model.head.bias.detach().contiguous(), "weight": model.head.weight.detach().contiguous()}
+    head = {
+        "bias": model.head.bias.detach().cpu().contiguous(),
+        "weight": model.head.weight.detach().cpu().contiguous(),
+    }
     return {
         ADAPTER: save(adapter_tensors(model), metadata={"format": "pt"}),
         ADAPTER_CONFIG: _adapter_config(model, base_name),
@@ -161,4 +189,5 @@ __all__ = [
     "classifier_files",
     "load_trained",
     "set_determinism",
+    "training_device",
 ]

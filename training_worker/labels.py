@@ -38,7 +38,7 @@ class LabelSchema:
         return cls(
             names=tuple(label.name for label in task.labels),
             none_label=task.none_label,
-            multi=task.type == "multi-label",
+            multi=task.type != "single-label",  # a task without classes has none, for every record
             classes={tag: number for number, label in enumerate(task.labels) for tag in label.tags},
             ignored=frozenset(task.ignored_tags),
         )

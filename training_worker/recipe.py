@@ -3,6 +3,8 @@
 Here: the models every recipe is checked against, the nearest known key for a typing error, and the canonical form whose digest goes into the receipt. Not here: YAML itself (`strict_yaml`), the schema for editors (`recipe_schema`), opening what the recipe
 names, and any check of data. Data is named by credential id and evidence bundle, never by a bare path.
 
+Past 400 lines, because the closed form of one file is read in one place.
+
 Form: `type: TrainingRecipe`, `formatVersion: 1`; keys in camelCase as in all files of datasigil.
 """
 
@@ -74,10 +76,15 @@ class Base(_Strict):
 
 
 class Columns(_Strict):
-    """Where text, labels and document stand in a record of jsonl or csv."""
+    """Where text, labels and document stand in a record of jsonl or csv; which are needed depends on the task."""
 
-    text: Name
-    labels: Name
+    text: Name | None = Field(default=None, description="the text to classify, or to learn from as it stands")
+    labels: Name | None = Field(default=None, description="classification: the label, or the list of labels")
+    prompt: Name | None = Field(default=None, description="causal-lm: what is given; beside completion")
+    completion: Name | None = Field(default=None, description="causal-lm: what is learned; beside prompt")
+    messages: Name | None = Field(
+        default=None, description="causal-lm: a chat, jsonl only: [{role: system|user|assistant, content: ...}, ...]"
+    )
     document: Name | None = Field(default=None, description="records of one document stay in one split")
     separator: Annotated[str, Field(min_length=1, max_length=4)] | None = Field(
         default=None, description="between the labels of one csv field, e.g. ';'"
@@ -102,6 +109,9 @@ class Data(_Strict):
     credential_digest: Digest | None = Field(default=None, description="pins one issue of the credential")
     layout: Literal["records", "sentences+tags"] = "records"
     files: SplitFiles
+    weight: Annotated[float, Field(gt=0, le=100)] = Field(
+        default=1.0, description="times each training row is seen in an epoch; a fraction is drawn afresh each epoch"
+    )
     columns: Columns | None = None
     tags: Pattern | None = Field(
         default=None, description="sentences+tags: folder of the tag files, named like the sentence files"
@@ -150,12 +160,33 @@ class Label(_Strict):
 class Task(_Strict):
     """What is to be learned."""
 
-    type: Literal["single-label", "multi-label"]
-    labels: Annotated[tuple[Label, ...], Field(min_length=1, max_length=LABELS_MAX)]
+    type: Literal["single-label", "multi-label", "causal-lm"]
+    labels: Annotated[tuple[Label, ...], Field(max_length=LABELS_MAX)] = Field(
+        default=(), description="classification: the classes, at least one"
+    )
     ignored_tags: tuple[Tag, ...] = Field(default=(), description="tags that mean no label; any other tag is refused")
     none_label: Name | None = Field(
         default=None, description="multi-label: name of 'no label', counted as a class in the metric"
     )
+    assistant_only_loss: bool | None = Field(
+        default=None,
+        description="causal-lm: learn from assistant messages and completions alone (default), or false for every token",
+    )
+
+    @property
+    def generates(self) -> bool:
+        """Whether text is learned, not classes."""
+        return self.type == "causal-lm"
+
+    @model_validator(mode="after")
+    def _kind(self) -> Task:
+        if self.generates and (self.labels or self.ignored_tags or self.none_label):
+            raise ValueError("causal-lm takes no labels, ignoredTags or noneLabel")
+        if not self.generates and not self.labels:
+            raise ValueError(f"{self.type} needs labels")
+        if not self.generates and self.assistant_only_loss is not None:
+            raise ValueError("assistantOnlyLoss is for causal-lm")
+        return self
 
     @model_validator(mode="after")
     def _distinct(self) -> Task:
@@ -176,12 +207,30 @@ class Lora(_Strict):
     rank: Annotated[int, Field(ge=1, le=512)] = 16
     alpha: Annotated[int, Field(ge=1, le=2048)] = 32
     dropout: Fraction = 0.0
-    targets: Annotated[tuple[Name, ...], Field(min_length=1)] = ("query", "key", "value", "dense")
+    targets: Annotated[tuple[Name, ...], Field(min_length=1)] | None = Field(
+        default=None, description="modules to adapt; absent: every linear layer of the encoder's or decoder's blocks"
+    )
 
 
 class Training(_Strict):
     """How it is learned."""
 
+    method: Literal["lora", "qlora"] = Field(
+        default="lora",
+        description="qlora: the frozen weights are packed into NF4 (needs datasigil[qlora]); causal-lm only",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="bfloat16: frozen weights and products in 16 bits; adapters stay in 32"
+    )
+    gradient_checkpointing: bool = Field(default=False, description="less memory, a third more time")
+    packing: bool = Field(default=False, description="causal-lm: several rows in one sequence, blind to each other")
+    accumulation: Annotated[int, Field(ge=1, le=1024)] = Field(
+        default=1, description="causal-lm: batches whose gradients are added before a step"
+    )
+    device: Literal["cpu", "cuda"] = Field(default="cpu", description="equal bytes on replay are promised on cpu only")
+    report_to: tuple[Literal["tensorboard", "wandb", "mlflow", "trackio"], ...] = Field(
+        default=(), description="trackers that are told loss and scores, nothing else; each needs its own package"
+    )
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 7
     epochs: Annotated[int, Field(ge=1, le=EPOCHS_MAX)] = 5
     batch_size: Annotated[int, Field(ge=1, le=BATCH_MAX_ROWS)] = 32
@@ -220,6 +269,21 @@ class Evaluation(_Strict):
     select_by: Literal["macro-f1", "micro-f1"] = "macro-f1"
 
 
+class Budget(_Strict):
+    """What must not be passed: `plan` and `train` refuse a run that is expected to."""
+
+    gpu: Name | None = Field(
+        default=None, description="a name of prices.yaml; absent: this machine, which costs nothing"
+    )
+    max_usd: Annotated[float, Field(gt=0)] | None = None
+    max_usd_per_month: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="training runs and serving together; needs runsPerMonth"
+    )
+    max_hours: Annotated[float, Field(gt=0)] | None = None
+    runs_per_month: Annotated[float, Field(gt=0, le=100_000)] = 1.0
+    serving_hours: Annotated[float, Field(ge=0, le=744)] = Field(default=0.0, description="per month")
+
+
 class Provided(_Strict):
     """What a named person says for the card; nobody else can."""
 
@@ -251,6 +315,7 @@ class Recipe(_Strict):
     task: Task
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+    budget: Budget | None = None
     provided: Provided | None = None
 
     @model_validator(mode="after")
@@ -266,9 +331,47 @@ class Recipe(_Strict):
                 and not (data.columns and data.columns.document)
             ):
                 raise ValueError(f"data.{index}.columns.document is needed to split by document")
-        if self.task.type == "single-label" and self.training.unlabelled_per_labelled is not None:
+            self._columns_fit(index, data)
+        if self.task.type != "multi-label" and self.training.unlabelled_per_labelled is not None:
             raise ValueError("training.unlabelledPerLabelled is for multi-label tasks")
+        self._training_fits()
         return self
+
+    def _columns_fit(self, index: int, data: Data) -> None:
+        """Refuse columns that the task cannot use, naming those it needs."""
+        place, columns = f"data.{index}.columns", data.columns
+        if columns is None:
+            if self.task.generates:
+                raise ValueError(f"data.{index}.layout must be records for causal-lm")
+            return
+        pair = (columns.prompt is None, columns.completion is None)
+        if not self.task.generates:
+            if columns.text is None or columns.labels is None:
+                raise ValueError(f"{place} needs text and labels for {self.task.type}")
+            if columns.messages or pair != (True, True):
+                raise ValueError(f"{place}: prompt, completion and messages are for causal-lm")
+            return
+        if columns.labels is not None or columns.separator is not None:
+            raise ValueError(f"{place}: labels and separator are for classification")
+        given = [columns.text is not None, pair == (False, False), columns.messages is not None]
+        if sum(given) != 1 or pair[0] != pair[1]:
+            raise ValueError(f"{place} needs exactly one of text, prompt with completion, and messages")
+
+    def _training_fits(self) -> None:
+        """Refuse settings that this task would ignore."""
+        training = self.training
+        if self.task.generates:
+            if self.base.package == DEFAULT_BASE:
+                raise ValueError("base must name a causal language model, by path")
+            if training.class_weights != "none" or training.positive_weight != 1.0:
+                raise ValueError("training.classWeights and training.positiveWeight are for classification")
+        elif training.method != "lora" or training.packing or training.accumulation != 1:
+            raise ValueError("training.method qlora, packing and accumulation are for causal-lm")
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """How often each dataset's rows are seen in an epoch, in the order of `data`."""
+        return tuple(data.weight for data in self.data)
 
     def canonical(self) -> dict[str, Any]:
         """Return the recipe as I-JSON, every default written out and every float as a decimal string."""

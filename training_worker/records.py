@@ -1,6 +1,6 @@
 """Records out of verified bytes: jsonl, csv, and pairs of sentence and tag files.
 
-Here: strict parsers from bytes to `Record`. Not here: where the bytes come from (`verified_files`), what labels mean
+Here: strict parsers from bytes to `Record`, labelled or in turns. Not here: where the bytes come from (`verified_files`), what labels mean
 (`labels`), splits. Nothing here opens a file, and nothing skips a line: a record that does not fit stops the run.
 """
 
@@ -26,7 +26,10 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One text with its tags; `index` counts from 0 within the file, `document` is empty where the data names none."""
+    """One text with its tags; `index` counts from 0 within the file, `document` is empty where the data names none.
+
+    `turns` are (role, content) of a record that text is learned from, `text` then all contents, one to a line.
+    """
 
     dataset: int
     path: str
@@ -35,6 +38,7 @@ class Record:
     tags: tuple[str, ...]
     document: str
     split: str  # train, validation, test, or "" where it is still to be drawn
+    turns: tuple[tuple[str, str], ...] = ()
 
 
 def read_records(files: VerifiedFiles, data: Data, dataset: int) -> list[Record]:
@@ -78,6 +82,8 @@ def _chosen(paths: tuple[str, ...], data: Data) -> list[tuple[str, str]]:
 def _read_file(files: VerifiedFiles, data: Data, dataset: int, path: str, split: str) -> list[Record]:
     content = files.read(path)
     check_text_format(path, content)
+    if data.columns is not None and data.columns.labels is None and suffix(path) in {".jsonl", ".csv"}:
+        return _read_turns(content, data.columns, dataset, path, split)
     if data.layout == "sentences+tags":
         assert data.tags is not None
         tag_path = f"{data.tags.rstrip('/')}/{path.rpartition('/')[2]}"
@@ -94,13 +100,28 @@ def _read_file(files: VerifiedFiles, data: Data, dataset: int, path: str, split:
         )
     records = [Record(dataset, path, index, text, tags, document, split) for index, text, tags, document in rows]
     if not records:
-        raise DatasigilError(
-            "EMPTY_FILE", "the file holds no record", place=display_path(path), expected="at least one"
-        )
+        raise _empty(path)
     return records
 
 
+def _read_turns(content: bytes, columns: Columns, dataset: int, path: str, split: str) -> list[Record]:
+    """Return the records that text is learned from."""
+    records = []
+    for index, turns, document in read_turns(content, columns, path):
+        text = "\n".join(content for _, content in turns)
+        records.append(Record(dataset, path, index, text, (), document, split, turns))
+    if not records:
+        raise _empty(path)
+    return records
+
+
+def _empty(path: str) -> DatasigilError:
+    return DatasigilError("EMPTY_FILE", "the file holds no record", place=display_path(path), expected="at least one")
+
+
 Row = tuple[int, str, tuple[str, ...], str]
+Turns = tuple[tuple[str, str], ...]
+ROLES = ("system", "user", "assistant")
 
 
 def json_objects(content: bytes, path: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -130,13 +151,57 @@ def read_jsonl(content: bytes, columns: Columns, path: str) -> Iterator[Row]:
     Raises:
         MalformedError: RECORD or COLUMN, with file and line.
     """
+    text_column, labels_column = _named(columns)
     for index, value in json_objects(content, path):
         place = f"{display_path(path)} line {index + 1}"
         document = _member(value, columns.document, place) if columns.document else ""
         if type(document) not in (str, int):
             raise _wrong(place, columns.document or "", "text or a whole number", document)
-        text = _text(_member(value, columns.text, place), place, columns.text)
-        yield index, text, _tags(_member(value, columns.labels, place), place, columns), str(document)
+        text = _text(_member(value, text_column, place), place, text_column)
+        yield index, text, _tags(_member(value, labels_column, place), place, labels_column), str(document)
+
+
+def read_turns(content: bytes, columns: Columns, path: str) -> Iterator[tuple[int, Turns, str]]:
+    """Yield (index, turns, document) of a jsonl or csv file that text is learned from.
+
+    Raises:
+        MalformedError: RECORD, COLUMN or ENCODING, with file and line.
+    """
+    lines: Iterator[tuple[int, int, dict[str, Any]]]
+    if suffix(path) == ".csv":
+        lines = csv_rows(content, path)
+    else:
+        lines = ((index, index + 1, value) for index, value in json_objects(content, path))
+    for index, line, value in lines:
+        place = f"{display_path(path)} line {line}"
+        document = _member(value, columns.document, place) if columns.document else ""
+        if type(document) not in (str, int):
+            raise _wrong(place, columns.document or "", "text or a whole number", document)
+        yield index, _turns(value, columns, place), str(document)
+
+
+def _turns(value: dict[str, Any], columns: Columns, place: str) -> Turns:
+    if columns.messages is not None:
+        return _messages(_member(value, columns.messages, place), place, columns.messages)
+    named = (("text", columns.text), ("prompt", columns.prompt), ("completion", columns.completion))
+    return tuple((role, _text(_member(value, name, place), place, name)) for role, name in named if name is not None)
+
+
+def _messages(value: object, place: str, column: str) -> Turns:
+    """Return a chat's turns: roles system (first only), user, assistant; at least one assistant message, none empty."""
+    if not isinstance(value, list) or not value:
+        raise _wrong(place, column, "a list of messages", value)
+    turns = []
+    for number, message in enumerate(value):
+        where = f"{place} message {number + 1}"
+        if not isinstance(message, dict) or set(message) != {"role", "content"}:
+            raise _wrong(where, column, "an object with role and content alone", message)
+        if message["role"] not in ROLES or (message["role"] == "system" and number):
+            raise _wrong(where, column, "role user or assistant, system in the first message only", message["role"])
+        turns.append((str(message["role"]), _text(message["content"], where, f"{column}.content")))
+    if "assistant" not in {role for role, _ in turns}:
+        raise _wrong(place, column, "at least one assistant message", value)
+    return tuple(turns)
 
 
 def _member(value: dict[str, Any], name: str, place: str) -> Any:
@@ -157,7 +222,14 @@ def _text(value: object, place: str, column: str) -> str:
     return value
 
 
-def _tags(value: object, place: str, columns: Columns) -> tuple[str, ...]:
+def _named(columns: Columns) -> tuple[str, str]:
+    """Return the columns of text and labels, which a recipe for classification has."""
+    assert columns.text is not None
+    assert columns.labels is not None
+    return columns.text, columns.labels
+
+
+def _tags(value: object, place: str, column: str) -> tuple[str, ...]:
     """Return tags as text; a number is its decimal spelling, a list may be empty, null and floats are refused."""
     values = value if isinstance(value, list) else [value]
     tags = []
@@ -165,9 +237,9 @@ def _tags(value: object, place: str, columns: Columns) -> tuple[str, ...]:
         if type(item) is int or (type(item) is str and item.strip()):
             tags.append(str(item).strip())
         else:
-            raise _wrong(place, columns.labels, "text, a whole number, or a list of these", item)
+            raise _wrong(place, column, "text, a whole number, or a list of these", item)
     if len(set(tags)) != len(tags):
-        raise _wrong(place, columns.labels, "each label once", value)
+        raise _wrong(place, column, "each label once", value)
     return tuple(tags)
 
 
@@ -216,16 +288,17 @@ def read_csv(content: bytes, columns: Columns, path: str) -> Iterator[Row]:
     Raises:
         MalformedError: RECORD, COLUMN or ENCODING, with file and line.
     """
+    text_column, labels_column = _named(columns)
     for index, line, row in csv_rows(content, path):
         place = f"{display_path(path)} line {line}"
-        text = _text(_member(row, columns.text, place), place, columns.text)
-        field = _member(row, columns.labels, place)
+        text = _text(_member(row, text_column, place), place, text_column)
+        field = _member(row, labels_column, place)
         document = _member(row, columns.document, place) if columns.document else ""
         if columns.separator:
             value: object = [part for part in (part.strip() for part in field.split(columns.separator)) if part]
         else:
             value = field
-        yield index, text, _tags(value, place, columns), document
+        yield index, text, _tags(value, place, labels_column), document
 
 
 def read_sentences(sentences: bytes, tags: bytes, path: str, tag_path: str) -> Iterator[Row]:
@@ -272,4 +345,14 @@ def _lines(content: bytes, path: str) -> list[str]:
     return lines
 
 
-__all__ = ["SPLITS", "Record", "csv_rows", "json_objects", "read_csv", "read_jsonl", "read_records", "read_sentences"]
+__all__ = [
+    "SPLITS",
+    "Record",
+    "csv_rows",
+    "json_objects",
+    "read_csv",
+    "read_jsonl",
+    "read_records",
+    "read_sentences",
+    "read_turns",
+]

@@ -1,37 +1,30 @@
-"""The training loop, read from top to bottom: batches, loss, step, validation, best weights, checkpoint.
+"""Training a classifier: its batches, loss, class weights, thresholds and validation.
 
-Here: one optimisation run on tokens that the gate let through. Not here: the gate (`gate`), what is written at the end
-(`run`). Imported only after the gate has passed.
-
-Determinism: seeds are set before adapters are made (`classifier`), the order of rows depends on seed and epoch alone, and a
-checkpoint holds the generator's state, so that a resumed run ends in the same bytes on the same machine and versions.
+Here: one optimisation run on tokens that the gate let through, and the list of what it consumed. Not here: the loop
+(`training_loop`), the gate (`gate`), what is written at the end (`run`). Imported only after the gate has passed.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from datasigil.errors import DatasigilError
 from datasigil.models.examples import ExampleList
-from training_worker.batches import TokenisedSplit, epoch_batches, steps_per_epoch
-from training_worker.checkpoint import TrainingState, has_checkpoint, load_checkpoint, save_checkpoint
+from training_worker.batches import TokenisedSplit, epoch_batches
+from training_worker.checkpoint import TrainingState
 from training_worker.classifier import EncoderClassifier
 from training_worker.decimals import decimal_text
 from training_worker.labels import Example, LabelSchema
 from training_worker.metrics import Result, Scores, decide, membership, score, tune_thresholds
-from training_worker.progress import Progress
-from training_worker.recipe import Recipe
+from training_worker.recipe import Recipe, Training
 from training_worker.splits import text_key
-from training_worker.stopping import Interrupted
+from training_worker.training_loop import Loop
 
 EVALUATION_ROWS = 64  # rows scored together
 BALANCED_WEIGHT_MAX = 10.0
@@ -66,16 +59,22 @@ def tensors_of(split: TokenisedSplit, rows: list[int], classes: int) -> tuple[to
 def predict(model: EncoderClassifier, split: TokenisedSplit, schema: LabelSchema) -> Scores:
     """Return probabilities for every row; draws nothing from the random generator."""
     model.eval()
+    device = next(model.parameters()).device
     scores = np.zeros((len(split.tokens), len(schema.names)), dtype=np.float32)
     rows = sorted(range(len(split.tokens)), key=lambda row: (len(split.tokens[row]), row))
     with torch.inference_mode():
         for start in range(0, len(rows), EVALUATION_ROWS):
             part = rows[start : start + EVALUATION_ROWS]
             ids, mask, _ = tensors_of(split, part, len(schema.names))
-            logits = model(ids, mask).double()
+            logits = model(ids.to(device), mask.to(device)).double().cpu()
             scores[part] = (torch.sigmoid(logits) if schema.multi else torch.softmax(logits, dim=-1)).float().numpy()
     model.train()
     return scores
+
+
+def autocast(settings: Training, device: torch.device) -> AbstractContextManager[object]:
+    """Return the context in which products are taken in the precision that a recipe asks for."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=settings.precision == "bfloat16")
 
 
 def group_of(example: Example) -> str:
@@ -84,8 +83,8 @@ def group_of(example: Example) -> str:
     return f"{record.dataset} {record.document}" if record.document else text_key(record.text)
 
 
-class Trainer:
-    """One run: built once, `run` once."""
+class Trainer(Loop):
+    """One run of a classifier."""
 
     def __init__(
         self,
@@ -94,49 +93,62 @@ class Trainer:
         schema: LabelSchema,
         train: TokenisedSplit,
         validation: TokenisedSplit,
-        *,
-        folder: Path,
-        binding: Mapping[str, str],
-        progress: Progress,
-        asked_to_stop: Callable[[], bool] = lambda: False,
-        recheck: Callable[[], None] = lambda: None,
+        **how: Any,
     ) -> None:
-        self.model, self.recipe, self.schema = model, recipe, schema
-        self.train, self.validation = train, validation
-        self.folder, self.binding, self.progress = folder, binding, progress
-        self.asked_to_stop, self.recheck = asked_to_stop, recheck
-        self.settings = recipe.training
-        self.per_epoch = steps_per_epoch(train, self.settings)
-        self.steps = self.per_epoch * self.settings.epochs
-        self.parameters = model.trained()
-        self.optimiser = self._optimiser()
-        self.state = TrainingState()
-        self.best: dict[str, torch.Tensor] = {}
+        self.model, self.schema = model, schema
+        self.train_split, self.validation = train, validation
         self.actual = membership([example.labels for example in validation.examples], len(schema.names))
         self.groups = [group_of(example) for example in validation.examples]
+        super().__init__(recipe, model.trained(), **how)
         self.loss = self._loss()
-        self._began, self._cpu = time.monotonic(), time.process_time()
 
-    def _optimiser(self) -> torch.optim.AdamW:
-        head = [value for name, value in self.parameters.items() if name.startswith("head.")]
-        adapters = [value for name, value in self.parameters.items() if not name.startswith("head.")]
-        groups = [
-            {"params": adapters, "lr": self.settings.learning_rate},
-            {"params": head, "lr": self.settings.head_learning_rate},
-        ]
-        return torch.optim.AdamW(groups, weight_decay=self.settings.weight_decay, foreach=False)
+    def batches(self, epoch: int) -> list[list[int]]:
+        """Return the rows of every step."""
+        return epoch_batches(self.train_split, self.settings, epoch, self.recipe.weights)
 
-    def _rate(self, step: int) -> float:
-        """Return the share of the learning rate at a step: linear warm-up, then linear to zero."""
-        warm = int(self.steps * self.settings.warmup)
-        return (step + 1) / (warm + 1) if step < warm else (self.steps - step) / max(1, self.steps - warm)
+    def gradients(self, batch: list[int]) -> float:
+        """Add the gradients of one batch, of this process's share of it where there are several."""
+        rows = self.ranks.share(batch)
+        if not rows:
+            return 0.0
+        ids, mask, targets = (one.to(self.device) for one in tensors_of(self.train_split, rows, len(self.schema.names)))
+        with autocast(self.settings, self.device):
+            logits = self.model(ids, mask)
+        loss = self.loss(logits.float(), targets) * (len(rows) / len(batch))
+        value = self.finite(float(loss.detach()))
+        loss.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    def judge(self) -> tuple[float, dict[str, str], str]:
+        """Score the validation rows at their own best thresholds."""
+        scores = predict(self.model, self.validation, self.schema)
+        result = score(decide(scores, self._thresholds(scores), self.schema), self.actual, self.schema)
+        value = result.macro_f1 if self.recipe.evaluation.select_by == "macro-f1" else result.micro_f1
+        figures = {
+            "validationMicroF1": decimal_text(result.micro_f1, 6),
+            "validationMacroF1": decimal_text(result.macro_f1, 6),
+        }
+        return value, figures, f"micro-F1 {result.micro_f1:.3f}, macro-F1 {result.macro_f1:.3f}"
+
+    def run(self, *, resume: bool) -> Trained:
+        """Train to the end, or to the user's stop.
+
+        Raises: as `Loop.train`.
+        """
+        self.model.train()
+        stopped = self.train(resume=resume)
+        scores = predict(self.model, self.validation, self.schema)
+        thresholds = self._thresholds(scores)
+        result = score(decide(scores, thresholds, self.schema), self.actual, self.schema)
+        self._clock()
+        return Trained(self.model, tuple(thresholds), self.state, self.steps, stopped, result)
 
     def _loss(self) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
         weights = self._class_weights()
         if self.schema.multi:
             positive = torch.full((len(self.schema.names),), self.settings.positive_weight) * weights
-            return nn.BCEWithLogitsLoss(pos_weight=positive)
-        entropy = nn.CrossEntropyLoss(weight=weights)
+            return nn.BCEWithLogitsLoss(pos_weight=positive.to(self.device))
+        entropy = nn.CrossEntropyLoss(weight=weights.to(self.device))
         return lambda logits, targets: entropy(logits, targets.argmax(dim=-1))
 
     def _class_weights(self) -> torch.Tensor:
@@ -144,177 +156,15 @@ class Trainer:
         if self.settings.class_weights == "none":
             return torch.ones(len(self.schema.names))
         counts = np.maximum(
-            membership([example.labels for example in self.train.examples], len(self.schema.names)).sum(axis=0), 1
+            membership([example.labels for example in self.train_split.examples], len(self.schema.names)).sum(axis=0), 1
         )
         weights = counts.sum() / (len(counts) * counts)
         return torch.tensor(np.minimum(weights, BALANCED_WEIGHT_MAX), dtype=torch.float32)
-
-    # The run ----------------------------------------------------------------------------------------------------
-
-    def run(self, *, resume: bool) -> Trained:
-        """Train to the end, or to the user's stop.
-
-        Raises:
-            Interrupted: with a checkpoint written.
-            DatasigilError: NOT_FINITE, OUT_OF_MEMORY, DISK_FULL, CHECKPOINT_MISMATCH.
-        """
-        if resume and has_checkpoint(self.folder):
-            self._restore()
-        self.model.train()
-        self.progress.begin(self.state.step)
-        stopped = "completed"
-        while self.state.epoch < self.settings.epochs:
-            self._epoch()
-            patience = self.settings.early_stopping
-            if patience is not None and self.state.waited >= patience:
-                stopped = "early"
-                break
-        self._use_best()
-        scores = predict(self.model, self.validation, self.schema)
-        thresholds = self._thresholds(scores)
-        result = score(decide(scores, thresholds, self.schema), self.actual, self.schema)
-        self._clock()
-        return Trained(self.model, tuple(thresholds), self.state, self.steps, stopped, result)
-
-    def _epoch(self) -> None:
-        batches = epoch_batches(self.train, self.settings, self.state.epoch)
-        for rows in batches[self.state.step_in_epoch :]:
-            if self.asked_to_stop():
-                self._save()
-                raise Interrupted(self.state.step, self.steps)
-            loss = self._step(rows)
-            self.state.step += 1
-            self.state.step_in_epoch += 1
-            self.state.epoch_loss += loss
-            self.progress.step(self.state.step, self.steps, self.state.epoch + 1, self.settings.epochs, loss)
-        self._judge(len(batches))
-        self.recheck()
-        self._save()
-
-    def probe(self, rows: list[int]) -> None:
-        """Take one step that counts for nothing, to measure it; the weights are not those of a run afterwards."""
-        self._step(rows)
-
-    def _step(self, rows: list[int]) -> float:
-        ids, mask, targets = tensors_of(self.train, rows, len(self.schema.names))
-        share = self._rate(self.state.step)
-        for group, rate in zip(
-            self.optimiser.param_groups, (self.settings.learning_rate, self.settings.head_learning_rate), strict=True
-        ):
-            group["lr"] = rate * share
-        try:
-            loss = self.loss(self.model(ids, mask), targets)
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                raise self._not_finite("loss", value)
-            loss.backward()  # type: ignore[no-untyped-call]
-            norm = float(nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.gradient_clip))
-            if not math.isfinite(norm):
-                raise self._not_finite("gradient", norm)
-            self.optimiser.step()
-        except (MemoryError, RuntimeError) as error:
-            raise _out_of_memory(error, self.settings.batch_size) from None
-        self.optimiser.zero_grad(set_to_none=True)
-        return value
-
-    def _not_finite(self, what: str, value: float) -> DatasigilError:
-        return DatasigilError(
-            "NOT_FINITE",
-            f"the {what} is not a finite number; the run stopped and no result was written",
-            place=f"step {self.state.step + 1}, epoch {self.state.epoch + 1}",
-            found=repr(value),
-            next_action="lower training.learningRate, or look for broken records",
-        )
-
-    def _judge(self, steps: int) -> None:
-        """Score validation, keep the weights if they are the best so far, and write the epoch into the history."""
-        scores = predict(self.model, self.validation, self.schema)
-        result = score(decide(scores, self._thresholds(scores), self.schema), self.actual, self.schema)
-        value = result.macro_f1 if self.recipe.evaluation.select_by == "macro-f1" else result.micro_f1
-        state = self.state
-        # On a tie the later epoch wins: its learning rate was lower.
-        if value >= state.best_score:
-            state.best_score, state.best_epoch, state.waited = value, state.epoch + 1, 0
-            self.best = {name: parameter.detach().clone() for name, parameter in self.parameters.items()}
-        else:
-            state.waited += 1
-        summary: dict[str, Any] = {
-            "epoch": state.epoch + 1,
-            "loss": decimal_text(state.epoch_loss / steps, 6),
-            "validationMicroF1": decimal_text(result.micro_f1, 6),
-            "validationMacroF1": decimal_text(result.macro_f1, 6),
-        }
-        state.history.append(summary)
-        best = "  (best)" if state.best_epoch == state.epoch + 1 else ""
-        self.progress.epoch(
-            summary,
-            f"epoch {state.epoch + 1}/{self.settings.epochs} done: loss {summary['loss'][:6]}, "
-            f"validation micro-F1 {result.micro_f1:.3f}, macro-F1 {result.macro_f1:.3f}{best}",
-        )
-        state.epoch, state.step_in_epoch, state.epoch_loss = state.epoch + 1, 0, 0.0
 
     def _thresholds(self, scores: Scores) -> list[float]:
         if self.schema.multi and self.recipe.evaluation.thresholds == "tuned":
             return tune_thresholds(scores, self.actual, self.groups, self.schema)
         return [0.5] * len(self.schema.names)
-
-    def _use_best(self) -> None:
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(self.best[name])
-
-    # Checkpoints --------------------------------------------------------------------------------------------------
-
-    def _clock(self) -> None:
-        now, cpu = time.monotonic(), time.process_time()
-        self.state.seconds += now - self._began
-        self.state.cpu_seconds += cpu - self._cpu
-        self._began, self._cpu = now, cpu
-
-    def _save(self) -> None:
-        self._clock()
-        tensors = {f"weights.{name}": value.detach() for name, value in self.parameters.items()}
-        tensors |= {f"best.{name}": value for name, value in self.best.items()}
-        tensors["generator"] = torch.get_rng_state()
-        for name, parameter in self.parameters.items():
-            for key, value in self.optimiser.state.get(parameter, {}).items():
-                tensors[f"optimiser.{key}.{name}"] = value
-        save_checkpoint(self.folder, self.state, self.binding, tensors)
-
-    def _restore(self) -> None:
-        self.state, tensors = load_checkpoint(self.folder, self.binding)
-        self.state.resumes += 1
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(tensors[f"weights.{name}"])
-                if f"best.{name}" in tensors:
-                    self.best[name] = tensors[f"best.{name}"]
-                moments = {
-                    key: tensors[f"optimiser.{key}.{name}"]
-                    for key in ("step", "exp_avg", "exp_avg_sq")
-                    if f"optimiser.{key}.{name}" in tensors
-                }
-                if moments:
-                    self.optimiser.state[parameter] = moments
-        torch.set_rng_state(tensors["generator"])
-
-
-def _out_of_memory(error: BaseException, batch_size: int) -> BaseException:
-    text = str(error).lower()
-    if (
-        isinstance(error, MemoryError)
-        or "out of memory" in text
-        or "can't allocate memory" in text
-        or "not enough memory" in text
-    ):
-        return DatasigilError(
-            "OUT_OF_MEMORY",
-            "there is not enough memory for a step; the last checkpoint stands",
-            expected="a smaller step",
-            found=f"batchSize {batch_size}",
-            next_action="lower training.batchSize or training.maxTokens in a new run",
-        )
-    return error
 
 
 def example_list(
@@ -326,7 +176,7 @@ def example_list(
     listed: list[tuple[tuple[int, int], ...]] = []
     epoch = 0
     while len(listed) < steps:
-        for rows in epoch_batches(train, recipe.training, epoch)[: steps - len(listed)]:
+        for rows in epoch_batches(train, recipe.training, epoch, recipe.weights)[: steps - len(listed)]:
             records = (train.examples[row].record for row in rows)
             listed.append(tuple((numbers[record.dataset, record.path], record.index) for record in records))
         epoch += 1
