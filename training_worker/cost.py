@@ -15,17 +15,24 @@ Method = Literal["lora", "qlora", "full"]
 # NF4 (Dettmers et al. 2023, arXiv:2305.14314): 4 bits a weight, one 8-bit scale per block of 64, one 32-bit scale per 256 of these.
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 TRAINED_BYTES = 16  # a trained weight in 32 bits, its gradient, and Adam's two moments
-# Saved for the backward pass of one layer, bytes per token: norms in 32 bits, inputs of every adapted linear layer in 16 bits.
-LAYER_BYTES_PER_WIDTH = 38
+# Fitted to eighteen runs on one H100 80 GB on 2026-11-26 (benchmarks/gpu/h100-2026-11-26.json: torch 2.11, transformers 5.17, peft 0.21,
+# bitsandbytes 0.50): memory within 2 %, tokens per second within 20 % of each of them.
+# Saved for the backward pass of one layer, bytes per token: norms, inputs of every adapted linear layer, attention, the gated product.
+LAYER_BYTES_PER_WIDTH = 25
 LAYER_BYTES_PER_KEY_VALUE = 4
 LAYER_BYTES_PER_INNER = 8
-# Logits in 16 bits, in 32 bits, their log-softmax and two gradients.
-LOGIT_BYTES = 14
-# What the driver, kernels and libraries hold on a card beside tensors.
-CONTEXT_BYTES = 1_500_000_000
+LOGIT_BYTES = 12  # of one logit at the loss: in 16 bits, in 32 bits, their log-softmax, its gradient
+PRODUCT_SHARE = 0.69  # of the card's own best matrix product that a model's products reach
+PASSES_OVER_SAVED = 6.7  # what elementwise kernels read and write in a pass, in units of the bytes above
+NF4_PASSES = 2.0  # unpacking reads and writes so many times what it must
+LAUNCH_SECONDS = (
+    0.0037  # per layer and pass, whatever its size: starting kernels from Python, of each of seven adapted layers
+)
+NF4_LAUNCH = 1.2  # times as long, to start the kernels that unpack
+# What the driver, kernels and libraries hold on a card beside tensors; 1.6 GB measured.
+CONTEXT_BYTES = 1_800_000_000
 # Operations per parameter and token: forward 2, backward through frozen weights 2, forward again when checkpointing 2; full adds 2.
 FORWARD, BACKWARD, AGAIN, WEIGHT_GRADIENT = 2, 2, 2, 2
-QLORA_RATE = 0.65  # of LoRA's tokens per second: weights are unpacked in every pass
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -95,24 +102,40 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Card:
+    """A graphics card: dense bf16 operations per second by its data sheet, the share of them one large matrix product reaches, bytes per second of its memory."""
+
+    peak: float
+    reach: float
+    bandwidth: float
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """Bytes on the card at the peak of a step, by what holds them; `total` leaves out what driver and libraries hold."""
 
     base: int
     trained: int
     activations: int
-    logits: int
-    workspace: int
+    loss: int  # logits at the loss, or the layer that is computed again, whichever is more
 
     @property
     def total(self) -> int:
         """Bytes of all tensors."""
-        return self.base + self.trained + self.activations + self.logits + self.workspace
+        return self.base + self.trained + self.activations + self.loss
 
     @property
     def on_card(self) -> int:
         """Bytes of all tensors, and of driver, kernels and libraries."""
         return self.total + CONTEXT_BYTES
+
+
+def _saved_bytes(shape: ModelShape) -> int:
+    return (
+        LAYER_BYTES_PER_WIDTH * shape.width
+        + LAYER_BYTES_PER_KEY_VALUE * shape.key_value_width
+        + LAYER_BYTES_PER_INNER * shape.inner
+    )
 
 
 def memory(shape: ModelShape, load: Load) -> Memory:
@@ -122,46 +145,64 @@ def memory(shape: ModelShape, load: Load) -> Memory:
     base = round(shape.linear_parameters * (NF4_BYTES if packed else 2)) + 2 * rest
     trained = shape.parameters if load.method == "full" else shape.adapter_parameters(load.rank, load.targets)
     tokens = load.batch * load.tokens
-    layer = (
-        LAYER_BYTES_PER_WIDTH * shape.width
-        + LAYER_BYTES_PER_KEY_VALUE * shape.key_value_width
-        + LAYER_BYTES_PER_INNER * shape.inner
-    )
-    kept = 2 * shape.width * shape.layers + layer if load.checkpointing else layer * shape.layers
+    layer = _saved_bytes(shape)
+    kept = 2 * shape.width * shape.layers if load.checkpointing else layer * shape.layers
+    unpacked = 2 * max(inputs * outputs for inputs, outputs in shape.linear_sizes().values()) if packed else 0
+    # No gradient of an adapter is there yet when the logits are; the logits are gone when a layer is computed again.
+    logits = tokens * shape.vocabulary * LOGIT_BYTES
+    again = 4 * trained + unpacked + (tokens * layer if load.checkpointing else 0)
     return Memory(
         base=0 if load.method == "full" else base,
-        trained=TRAINED_BYTES * trained,
+        trained=(TRAINED_BYTES - 4) * trained,
         activations=tokens * kept,
-        logits=tokens * shape.vocabulary * LOGIT_BYTES,
-        workspace=2 * max(inputs * outputs for inputs, outputs in shape.linear_sizes().values()) if packed else 0,
+        loss=max(logits, again),
     )
+
+
+def passes(load: Load) -> int:
+    """Return how often a step goes through the layers: forward, backward, and forward again when checkpointing."""
+    return 3 if load.checkpointing else 2
 
 
 def operations_per_token(shape: ModelShape, load: Load) -> float:
     """Return the operations that a token of a step costs, those of attention over the whole row (causal: half) included."""
-    passes = FORWARD + BACKWARD + (AGAIN if load.checkpointing else 0)
-    passes += WEIGHT_GRADIENT if load.method == "full" else 0
+    each = FORWARD + BACKWARD + (AGAIN if load.checkpointing else 0)
+    each += WEIGHT_GRADIENT if load.method == "full" else 0
     weights = shape.linear_parameters + shape.vocabulary * shape.width
     attention = shape.layers * load.tokens * shape.width  # two products over half the row on average, a pass of 2
     # Attention has no frozen side: its backward is two passes.
-    extra = BACKWARD * attention
-    return passes * (weights + attention) + extra
+    return each * (weights + attention) + BACKWARD * attention
 
 
-def tokens_per_second(shape: ModelShape, load: Load, *, peak: float, utilisation: float) -> float:
-    """Return the tokens a card trains on in a second; `peak` is its dense bf16 rate in operations per second."""
-    rate = utilisation * peak / operations_per_token(shape, load)
-    return rate * (QLORA_RATE if load.method == "qlora" else 1.0)
+def step_seconds(shape: ModelShape, load: Load, card: Card) -> float:
+    """Return the time of a step: products, elementwise kernels and unpacking on the card, or starting them if that takes longer."""
+    tokens = load.batch * load.tokens
+    products = tokens * operations_per_token(shape, load) / (PRODUCT_SHARE * card.reach * card.peak)
+    saved = tokens * (_saved_bytes(shape) * shape.layers + LOGIT_BYTES * shape.vocabulary)
+    moved = PASSES_OVER_SAVED * saved
+    if load.method == "qlora":
+        moved += NF4_PASSES * shape.linear_parameters * (NF4_BYTES + 2)
+    busy = products + passes(load) * moved / card.bandwidth
+    launch = LAUNCH_SECONDS * (NF4_LAUNCH if load.method == "qlora" else 1)
+    return max(busy, launch * shape.layers * passes(load))
+
+
+def tokens_per_second(shape: ModelShape, load: Load, card: Card) -> float:
+    """Return the tokens a card trains on in a second."""
+    return load.batch * load.tokens / step_seconds(shape, load, card)
 
 
 __all__ = [
     "CONTEXT_BYTES",
     "TARGETS",
+    "Card",
     "Load",
     "Memory",
     "Method",
     "ModelShape",
     "memory",
     "operations_per_token",
+    "passes",
+    "step_seconds",
     "tokens_per_second",
 ]

@@ -30,7 +30,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).res
 import torch  # noqa: E402 - the checkout must be found first
 from nf4 import pack_linear_layers  # noqa: E402 - same
 
-from training_worker.cost import TARGETS, Load, ModelShape, memory, operations_per_token, tokens_per_second  # noqa: E402 - same
+from training_worker.cost import TARGETS, Card, Load, ModelShape, memory, operations_per_token, tokens_per_second  # noqa: E402 - same
 
 SHAPES = {
     "tiny": ModelShape("tiny", 512, 128, 2, 4, 2, 256),
@@ -45,15 +45,15 @@ WARM_STEPS, STEPS_MIN, STEPS_MAX = 3, 5, 40
 LIMIT_SIZE, LIMIT_SECONDS = 8_192, 2.0
 GIB = 2**30
 NOT_HERE = 77  # the exit code by which automake's tests say that something is missing
-# Dense bf16 operations per second as the vendors' data sheets give them, and the utilisation the plan assumed before it was measured here.
+# Dense bf16 operations per second and bytes per second as the vendors' data sheets give them; the reach of a product is measured here.
 CARDS = {
-    "H100": (989e12, 0.35),
-    "H200": (989e12, 0.35),
-    "A100": (312e12, 0.40),
-    "L4": (121e12, 0.35),
-    "RTX 4090": (165e12, 0.40),
+    "H200": (989e12, 4.8e12),
+    "H100": (989e12, 3.35e12),
+    "A100": (312e12, 2.04e12),
+    "L4": (121e12, 0.3e12),
+    "RTX 4090": (165e12, 1.01e12),
 }
-UNKNOWN_CARD = (100e12, 0.35)
+UNKNOWN_CARD = (100e12, 1e12)
 # Read in public sources on 2026-11-23; none was measured here. Name, method, P in 1e9, card, load, GiB or GB as printed, tokens per second, peak.
 ANCHORS = (
     ("Qwen-7B README", "lora", 7.7, "A100-80", "1 x 2048", 23.8, 3_150, 312e12),
@@ -248,10 +248,10 @@ def matrix_limit(device: torch.device) -> float:
     return done * 2 * size**3 / (time.monotonic() - began)
 
 
-def document(row: Measured, peak: float, utilisation: float, limit: float) -> dict:
-    """Return a row as JSON, with what the plan said and by how much it was off."""
+def document(row: Measured, card: Card) -> dict:
+    """Return a row as JSON, with what the plan says and by how much it is off."""
     shape, load = SHAPES[row.size], row.load
-    predicted, expected = memory(shape, load), tokens_per_second(shape, load, peak=peak, utilisation=utilisation)
+    predicted, expected = memory(shape, load), tokens_per_second(shape, load, card)
     operations = operations_per_token(shape, load)
     result = {
         "size": row.size,
@@ -269,8 +269,7 @@ def document(row: Measured, peak: float, utilisation: float, limit: float) -> di
             "base": predicted.base,
             "trained": predicted.trained,
             "activations": predicted.activations,
-            "logits": predicted.logits,
-            "workspace": predicted.workspace,
+            "loss": predicted.loss,
         },
     }
     if row.step_seconds:
@@ -279,8 +278,8 @@ def document(row: Measured, peak: float, utilisation: float, limit: float) -> di
             "stepSeconds": round(statistics.median(row.step_seconds), 4),
             "stepSecondsAll": [round(value, 4) for value in row.step_seconds],
             "tokensPerSecond": round(row.rate, 1),
-            "utilisation": round(row.rate * operations / peak, 4),
-            "shareOfMatrixLimit": round(row.rate * operations / limit, 4),
+            "utilisation": round(row.rate * operations / card.peak, 4),
+            "shareOfMatrixLimit": round(row.rate * operations / (card.reach * card.peak), 4),
             "built": row.built,
             "forward": row.forward,
             "allocated": row.allocated,
@@ -358,7 +357,12 @@ def main() -> int:
     parser.add_argument(
         "--nf4", default="auto", choices=["auto", "bitsandbytes", "torch"], help="what packs the weights"
     )
+    parser.add_argument(
+        "--compare", type=Path, metavar="JSON", help="measure nothing: figures of another run beside the plan of today"
+    )
     given = parser.parse_args()
+    if given.compare:
+        return compare(json.loads(given.compare.read_text("utf-8")))
     if given.device == "cuda" and not torch.cuda.is_available():
         print(
             "not measured: no CUDA card is at hand (--device cpu --sizes tiny proves the program only)", file=sys.stderr
@@ -370,8 +374,9 @@ def main() -> int:
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     began, device = time.monotonic(), torch.device(given.device)
     where = environment(device)
-    peak, utilisation = next((value for name, value in CARDS.items() if name in where.get("card", "")), UNKNOWN_CARD)
+    peak, bandwidth = next((value for name, value in CARDS.items() if name in where.get("card", "")), UNKNOWN_CARD)
     limit = matrix_limit(device)
+    card = Card(peak, limit / peak, bandwidth)
     print(" ".join(f"{name}={value}" for name, value in where.items()))
     print(
         f"data sheet {peak / 1e12:.0f} TFLOPS dense bf16; one matrix product reaches {limit / 1e12:.0f} TFLOPS\n{HEADINGS}",
@@ -380,16 +385,14 @@ def main() -> int:
     rows: list[dict] = []
     for size in given.sizes.split(","):
         for method in given.methods.split(","):
-            rows += configuration(
-                (size, method, given.nf4), device, given.seconds, began + given.total, (peak, utilisation, limit)
-            )
+            rows += configuration((size, method, given.nf4), device, given.seconds, began + given.total, card)
             whole = {
                 "type": "GpuBenchmark",
                 "formatVersion": 1,
                 "environment": where,
                 "peakOperationsPerSecond": peak,
                 "matrixLimit": limit,
-                "planUtilisation": utilisation,
+                "bandwidth": bandwidth,
                 "rows": rows,
                 "seconds": round(time.monotonic() - began, 1),
             }
@@ -405,8 +408,39 @@ def main() -> int:
     return 1 if failed else 0
 
 
+def compare(found: dict) -> int:
+    """Print the figures of an earlier run beside today's formulae; 1 if memory is off by a fifth or a rate by half anywhere."""
+    peak = found["peakOperationsPerSecond"]
+    bandwidth = next(value[1] for name, value in CARDS.items() if name in found["environment"]["card"])
+    card = Card(peak, found["matrixLimit"] / peak, bandwidth)
+    print(" ".join(f"{name}={value}" for name, value in found["environment"].items()) + f"\n{HEADINGS}")
+    worst_memory = worst_rate = 0.0
+    for one in found["rows"]:
+        load = Load(one["method"], one["batch"], one["tokens"], one["checkpointing"])
+        row, figures = Measured(one["size"], one["method"], one["path"], load, one["note"]), one.get("measured", {})
+        row.step_seconds, row.allocated, row.on_card = (
+            figures.get("stepSecondsAll", []),
+            figures.get("allocated", 0),
+            figures.get("onCard", 0),
+        )
+        row.watts, row.losses = (
+            figures.get("watts"),
+            (figures.get("lossFirst", math.nan), figures.get("lossLast", math.nan)),
+        )
+        now = document(row, card)
+        print(line(now))
+        if row.step_seconds:
+            worst_memory, worst_rate = (
+                max(worst_memory, abs(now["memoryError"])),
+                max(worst_rate, abs(now["rateError"])),
+            )
+    anchors()
+    print(f"\nthe plan is off by at most {worst_memory:.0%} in memory and {worst_rate:.0%} in tokens per second")
+    return 1 if worst_memory > 0.2 or worst_rate > 0.5 else 0
+
+
 def configuration(
-    what: tuple[str, str, str], device: torch.device, seconds: float, deadline: float, rates: tuple[float, float, float]
+    what: tuple[str, str, str], device: torch.device, seconds: float, deadline: float, card: Card
 ) -> list[dict]:
     """Build one model and measure it under each load within its share of the time."""
     (size, method, nf4), began, rows = what, time.monotonic(), []
@@ -426,7 +460,7 @@ def configuration(
             row.note = "skipped: the time of --seconds is used up"
         else:
             measure(model, row, SHAPES[size].vocabulary, device, left / (len(loads) - number))
-        rows.append(document(row, *rates))
+        rows.append(document(row, card))
         print(line(rows[-1]), flush=True)
     del model
     empty(device)
