@@ -65,6 +65,56 @@ def write_tiny_base(folder: Path) -> Path:
     return folder
 
 
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<{{ message.role }}>{% generation %}{{ message.content }}{% endgeneration %}<end>"
+    "{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+def write_tiny_llama(folder: Path) -> Path:
+    """Write a Llama of two narrow layers with a byte tokenizer and a chat template; the same bytes every time."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    special = ["<end>", "<system>", "<user>", "<assistant>"]
+    vocabulary = {token: number for number, token in enumerate([*special, *alphabet])}
+    tokenizer = Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(special)
+    folder.mkdir(parents=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=len(vocabulary), hidden_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        intermediate_size=128, max_position_embeddings=256, eos_token_id=0, bos_token_id=None, tie_word_embeddings=True,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(str(folder), safe_serialization=True)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": CHAT_TEMPLATE, "eos_token": "<end>"}))
+    (folder / "README.md").write_bytes(README)
+    return folder
+
+
+def chat_rows(split: str, count: int) -> list[dict]:
+    """Return chats in which the answer follows from the question."""
+    words = [word for group in WORDS.values() for word in group]
+    return [
+        {
+            "messages": [
+                {"role": "user", "content": f"{split}{number}: {words[number % 15]}?"},
+                {
+                    "role": "assistant",
+                    "content": next(key for key, group in WORDS.items() if words[number % 15] in group),
+                },
+            ]
+        }
+        for number in range(count)
+    ]
+
+
 @dataclass
 class Case:
     """One dataset with its evidence, trust file and recipe, all below `folder`."""
@@ -128,6 +178,31 @@ def make_case(
     (folder / "datasigil.toml").write_text(case.world.policy_toml())
     case.recipe_path.write_text(recipe_text(case.document["id"], base, epochs))
     return case
+
+
+def make_chat_case(folder: Path, base: Path, *, training: str = "", columns: str = "{messages: messages}") -> Case:
+    """Return a case whose recipe adapts the tiny Llama to chats."""
+    files = {f"{name}.jsonl": jsonl(chat_rows(name, count)) for name, count in SPLIT_SIZES.items()}
+    if "prompt" in columns or "text" in columns:
+        files = {
+            path: jsonl([_plain_row(json.loads(line)) for line in data.splitlines()]) for path, data in files.items()
+        }
+    case = make_case(folder, base=base, files=files)
+    head = case.recipe_path.read_text().partition("    columns:")[0]
+    case.recipe_path.write_text(
+        f"{head}    columns: {columns}\nsplits: {{by: files}}\ntask: {{type: causal-lm}}\n"
+        "training:\n  epochs: 3\n  batchSize: 4\n  maxTokens: 64\n  learningRate: 0.01\n  threads: 1\n"
+        f"  lora: {{rank: 4, alpha: 8}}\n{training}"
+    )
+    return case
+
+
+SPLIT_SIZES = {"train": 30, "validation": 9, "test": 9}
+
+
+def _plain_row(row: dict) -> dict:
+    asked, answered = (message["content"] for message in row["messages"])
+    return {"prompt": asked, "completion": " " + answered, "text": f"{asked} {answered}"}
 
 
 def recipe_text(credential: str, base: Path | None, epochs: int) -> str:

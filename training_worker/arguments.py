@@ -63,7 +63,8 @@ def _train(commands: Any) -> None:
         "Train a recipe on the bytes that the gate verified.",
         "datasigil-train train recipe.yaml -o runs/clauses",
         "datasigil-train train recipe.yaml -o runs/clauses --key me --registry https://registry.example",
-        notes="Ctrl-C writes a checkpoint at the next step and says how to go on. " + _EXIT_CODES,
+        notes="Ctrl-C writes a checkpoint at the next step and says how to go on. Several processes: accelerate launch -m training_worker train "
+        "RECIPE; each passes the gate, and they compare what they verified. " + _EXIT_CODES,
     )
     one.add_argument("recipe", metavar="RECIPE")
     one.add_argument("-o", "--output", metavar="DIR", help="result folder, which must not exist (default: runs/NAME)")
@@ -72,6 +73,7 @@ def _train(commands: Any) -> None:
         "--key", metavar="NAME_OR_FILE", help="sign a ModelTrainingCredential with this key and register it"
     )
     one.add_argument("--registry", metavar="URL", help="registry you are logged in to (default: DATASIGIL_REGISTRY)")
+    one.add_argument("--prices", metavar="FILE", help="a price list of your own, for the recipe's budget")
     one.add_argument("--no-publish", action="store_true", help="sign, but do not register")
     one.add_argument(
         "--publisher", metavar="TEXT", help="your name in the model credential (default: the DID of the key)"
@@ -86,10 +88,24 @@ def _plan(commands: Any) -> None:
         "plan:run",
         "Pass the gate and say what training would do and take on this machine.",
         "datasigil-train plan recipe.yaml",
-        notes="Time and memory are measured in a few steps that are thrown away; --probe 0 estimates them instead.",
+        "datasigil-train plan recipe.yaml --gpu a100-sxm --runs-per-month 8 --serving-hours 60",
+        notes="Time and memory are measured in steps that are thrown away; --probe 0 estimates them instead. Hours on cards are estimates. "
+        "Exit code 1 when the recipe's budget would be passed.",
     )
     one.add_argument("recipe", metavar="RECIPE")
-    one.add_argument("--probe", type=int, default=4, metavar="STEPS", help="steps to measure, 0 for none (default: 4)")
+    one.add_argument(
+        "--probe", type=int, default=20, metavar="STEPS", help="steps to measure, 0 for none (default: 20)"
+    )
+    one.add_argument(
+        "--gpu", metavar="NAME", help="card to reckon with (default: the recipe's budget.gpu, else this machine)"
+    )
+    one.add_argument(
+        "--runs-per-month", type=_amount, metavar="N", help="training runs a month (default: the recipe's)"
+    )
+    one.add_argument(
+        "--serving-hours", type=_amount, metavar="H", help="hours of serving a month (default: the recipe's)"
+    )
+    one.add_argument("--prices", metavar="FILE", help="a price list of your own, as training_worker/prices.yaml")
     _gate_options(one)
 
 
@@ -228,6 +244,14 @@ def _replay(commands: Any) -> None:
         "--tolerance", default="0.02", metavar="F1", help="largest difference of test macro-F1 (default: 0.02)"
     )
     _gate_options(one)
+
+
+def _amount(text: str) -> float:
+    """Return a number of at least 0."""
+    value = float(text)
+    if not 0 <= value < 1e6:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1000000, found {text[:40]!r}")
+    return value
 
 
 def _command(commands: Any, name: str, run: str, text: str, *examples: str, notes: str = "") -> argparse.ArgumentParser:

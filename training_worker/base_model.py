@@ -9,6 +9,7 @@ the library would do with it (CVE-2026-5241).
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from importlib import metadata, util
@@ -167,6 +168,8 @@ def quiet_libraries() -> None:
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    # It tells of kernels it would rather download.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     # Where cores are shared, threads that spin while they wait take them from each other: measured 2 to 4 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

@@ -32,6 +32,8 @@ class TokenisedSplit:
     tokens: tuple[tuple[int, ...], ...]
     truncated: int
     dropped: int = 0
+    masks: tuple[bytes, ...] = ()  # causal-lm: 1 for every token that is learned
+    left_out: int = 0  # causal-lm: rows of which nothing would be learned
 
     @property
     def token_count(self) -> int:
@@ -40,10 +42,11 @@ class TokenisedSplit:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over every row's token ids and labels, in order."""
+        """SHA-256 over every row's token ids and labels, and mask where there is one, in order."""
         whole = hashlib.sha256(b"datasigil/tokens/v1\0")
-        for example, tokens in zip(self.examples, self.tokens, strict=True):
-            whole.update(jcs([list(tokens), list(example.labels)]) + b"\n")
+        for number, (example, tokens) in enumerate(zip(self.examples, self.tokens, strict=True)):
+            learned = [self.masks[number].hex()] if self.masks else []
+            whole.update(jcs([list(tokens), list(example.labels), *learned]) + b"\n")
         return whole.hexdigest()
 
 

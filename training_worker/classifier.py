@@ -66,7 +66,8 @@ def set_determinism(seed: int, threads: int) -> None:
     np.random.seed(seed)  # noqa: NPY002 - libraries below may use the global generator
     torch.manual_seed(seed)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with it alone
-    torch.use_deterministic_algorithms(True)
+    # On a card some kernels have no deterministic form: equal bytes are promised on processors alone.
+    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     torch.set_num_threads(threads)
 
 

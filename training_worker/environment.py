@@ -37,16 +37,20 @@ def software(packages: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def hardware(threads: int) -> dict[str, Any]:
-    """Return the receipt's `hardware`."""
+def hardware(threads: int, device: str = "cpu") -> dict[str, Any]:
+    """Return the receipt's `hardware`; a card's name stands beside `cuda`."""
+    if device == "cuda":
+        import torch
+
+        device = f"cuda: {torch.cuda.get_device_name()}"
     return {
-        "device": "cpu",
+        "device": device,
         "processor": processor_name(),
         "cores": usable_cores(),
         "threads": threads,
         "memoryBytes": memory_bytes(),
         "system": f"{platform.system()} {platform.machine()}".strip(),
-        "deterministic": True,
+        "deterministic": device == "cpu",
     }
 
 

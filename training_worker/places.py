@@ -63,6 +63,12 @@ def is_dev(flag: object) -> bool:
     return bool(flag) or os.environ.get("DATASIGIL_DEV") == "1"
 
 
+def launch_rank() -> int:
+    """Return which process of an `accelerate launch` or torchrun this is; 0 is the first, or the only one."""
+    rank = os.environ.get("RANK", "0")
+    return int(rank) if rank.isdecimal() else 0
+
+
 def registry_url(flag: str | None) -> str | None:
     """Return the registry that the flag or DATASIGIL_REGISTRY names."""
     return flag or os.environ.get("DATASIGIL_REGISTRY") or None
@@ -106,6 +112,7 @@ __all__ = [
     "config_folder",
     "is_dev",
     "key_file",
+    "launch_rank",
     "load_policy",
     "passphrase",
     "registry_url",

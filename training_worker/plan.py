@@ -1,51 +1,40 @@
-"""`datasigil-train plan`: the gate's answer, the data, and what a run would take on this machine, before it is run.
+"""`datasigil-train plan`: the gate's answer, the data, and what a run would take here and on rented cards, before it is run.
 
-Here: counts, and a probe of a few real steps that are thrown away, or an estimate without one. Not here: training (`training`),
-prices of other people's machines.
+Here: counts, a probe of a few real steps that are thrown away, and the plan as text and JSON. Not here: the estimate without a probe
+(`estimate`), training (`training_loop`), prices (`prices`).
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from argparse import Namespace
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasigil.errors import DatasigilError
-from datasigil.report.terminal import Console, duration_text, escape, size_text
-from training_worker.batches import TokenisedSplit, epoch_batches
+from datasigil.report.terminal import OK, REFUSED, Console, duration_text, error_text, escape, size_text
+from training_worker.estimate import (
+    PROBE_BAND,
+    Cost,
+    OnCard,
+    Spending,
+    Work,
+    expected_cost,
+    peak_memory_bytes,
+    spending,
+)
 from training_worker.gate import passed_gate
 from training_worker.gate_settings import gate_settings
-from training_worker.preparation import Prepared
-from training_worker.recipe import Recipe, read_recipe
+from training_worker.prices import Prices, read_prices
+from training_worker.recipe import Budget, read_recipe
 from training_worker.run import Ready, RunRequest, make_ready
 
 if TYPE_CHECKING:
-    from training_worker.training import Trainer
+    from training_worker.training_loop import Loop
 
 PROBE_STEPS_MAX = 1_000
-# Without a probe: operations per parameter and token of a step with frozen weights, and a processor core's guess of a rate.
-OPERATIONS_PER_TOKEN = 4
-CORE_OPERATIONS_PER_SECOND = 4e10
-ESTIMATE_BAND = 0.5  # an estimate may be off by half
-PROBE_BAND = 0.2
-FORWARD_SHARE = 0.4  # of a training step's time, for a row that is only scored
-LIBRARY_BYTES = 700_000_000  # torch and transformers, loaded
-ACTIVATION_BYTES_PER_WIDTH = 34  # per row, token, layer and unit of width (Korthikanti et al. 2022, arXiv:2205.05198)
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a run would take: seconds and bytes, with the share by which they may be off."""
-
-    seconds: float
-    memory_bytes: int
-    band: float
-    basis: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +51,8 @@ class Plan:
     steps: int
     epochs: int
     cost: Cost
+    cards: tuple[OnCard, ...] = ()
+    spending: Spending | None = None
 
     def document(self) -> dict[str, Any]:
         """Return the plan as versioned JSON."""
@@ -82,6 +73,8 @@ class Plan:
             "memoryBytes": self.cost.memory_bytes,
             "band": f"{self.cost.band:.2f}",
             "basis": self.cost.basis,
+            "cards": [card.document() for card in self.cards],
+            **({"budget": self.spending.document()} if self.spending else {}),
         }
 
     def text(self) -> str:
@@ -99,60 +92,76 @@ class Plan:
             f"steps      {self.steps} in {self.epochs} epochs",
             f"time       {duration_text(self.cost.seconds)} on this machine ({band})",
             f"memory     {size_text(self.cost.memory_bytes)} ({band})",
+            *self._cards_text(),
         ]
         return "\n".join(lines) + "\n"
 
+    def _cards_text(self) -> list[str]:
+        """Return the table of cards and the month's total."""
+        lines = [
+            f"rented     {'card':10} {'memory':>9} {'hours':>9} {'USD':>8} {'USD/h':>6}   ±50%, estimated; prices as read on the day"
+        ]
+        lines += [
+            f"           {card.name:10} {size_text(card.memory_bytes):>9} {card.hours:9.3f} {card.usd:8.2f} {card.price.usd_per_hour:6.2f}   "
+            + (f"{card.price.seller}, {card.price.read}" if card.fits else "does not fit")
+            for card in self.cards
+        ]
+        if self.spending is not None:
+            told = self.spending
+            lines.append(
+                f"budget     {told.gpu}: {told.hours:.2f} h and {told.usd:.2f} USD a run; {told.usd_per_month:.2f} USD a month for "
+                f"{told.runs_per_month:g} runs and {told.serving_hours:g} hours of serving"
+            )
+            lines += [f"exceeded   {escape(limit)}" for limit in told.exceeded]
+        return lines
+
 
 def run(given: Namespace, console: Console) -> int:
-    """Show what `train` would do; nothing is kept."""
+    """Show what `train` would do; nothing is kept. Exit 1 for a run that would pass its budget."""
     if not 0 <= given.probe <= PROBE_STEPS_MAX:
         raise DatasigilError("USAGE", "--probe is out of bounds", expected=f"0 to {PROBE_STEPS_MAX}")
     path = Path(given.recipe)
     recipe = read_recipe(path)
+    prices = read_prices(Path(given.prices) if given.prices else None)
     with tempfile.TemporaryDirectory(prefix="datasigil-plan-") as work:
         request = RunRequest(recipe, b"", path.resolve().parent, gate_settings(given), Path(work) / "plan")
-        planned = plan(request, Path(work), probe_steps=given.probe)
+        planned = plan(request, Path(work), probe_steps=given.probe, prices=prices)
+    budget = recipe.budget or Budget()
+    budget = budget.model_copy(update={"gpu": given.gpu}) if given.gpu else budget
+    told = spending(budget, planned.cost, planned.cards, runs=given.runs_per_month, serving=given.serving_hours)
+    planned = replace(planned, spending=told)
     console.result(planned.document(), planned.text())
-    return 0
+    try:
+        told.refuse()
+    except DatasigilError as error:
+        console.err.write(error_text(error))
+        return REFUSED
+    return OK
 
 
-def plan(request: RunRequest, work: Path, *, probe_steps: int) -> Plan:
+def plan(request: RunRequest, work: Path, *, probe_steps: int, prices: Prices | None = None) -> Plan:
     """Pass the gate, read and tokenise, build the model, and measure `probe_steps` steps of it.
 
     Raises:
         Refused: by the gate.
         DatasigilError: every code that `train` could end with before its first step.
     """
-    with passed_gate(request.recipe, request.folder, request.gate, work=work) as gate:
+    recipe = request.recipe
+    with passed_gate(recipe, request.folder, request.gate, work=work) as gate:
         ready = make_ready(request, gate, work / "base-model")
+        told = expected_cost(ready.base_root, recipe, ready.prepared, prices or read_prices())
+        cost = told.here
         # The first import of torch: the gate has passed.
-        from training_worker.classifier import build_classifier
         from training_worker.progress import Progress
-        from training_worker.training import Trainer, parameter_counts
+        from training_worker.trainers import build_trainer
 
-        prepared = ready.prepared
-        model = build_classifier(ready.base_root, request.recipe.training, len(prepared.schema.names))
-        trainer = Trainer(
-            model,
-            request.recipe,
-            prepared.schema,
-            prepared.splits["train"],
-            prepared.splits["validation"],
-            folder=work,
-            binding={},
-            progress=Progress("quiet"),
-        )
+        built = build_trainer(recipe, ready, folder=work, binding={}, progress=Progress("quiet"))
         if probe_steps:
-            cost = _probed(trainer, request.recipe, prepared, probe_steps)
-        else:
-            config = model.encoder.config
-            cost = _estimated(
-                request.recipe, prepared, parameter_counts(model)[1], config.hidden_size, config.num_hidden_layers
-            )
-        return _plan(ready, trainer, parameter_counts(model), cost)
+            cost = _probed(built.loop, told.work, probe_steps)
+        return _plan(ready, built.loop, built.parameters, cost, told.cards)
 
 
-def _plan(ready: Ready, trainer: Trainer, parameters: tuple[int, int], cost: Cost) -> Plan:
+def _plan(ready: Ready, loop: Loop, parameters: tuple[int, int], cost: Cost, cards: tuple[OnCard, ...]) -> Plan:
     prepared = ready.prepared
     return Plan(
         datasets=tuple(str(dataset.credential["credentialSubject"]["name"]) for dataset in ready.gate.datasets),
@@ -164,58 +173,23 @@ def _plan(ready: Ready, trainer: Trainer, parameters: tuple[int, int], cost: Cos
         base=ready.base.name,
         trainable=parameters[0],
         total=parameters[1],
-        steps=trainer.steps,
-        epochs=trainer.settings.epochs,
+        steps=loop.steps,
+        epochs=loop.settings.epochs,
         cost=cost,
+        cards=cards,
     )
 
 
-def padded_tokens(split: TokenisedSplit, rows: Sequence[int]) -> int:
-    """Return the tokens of a batch with its padding."""
-    return len(rows) * max(len(split.tokens[row]) for row in rows)
-
-
-def _probed(trainer: Trainer, recipe: Recipe, prepared: Prepared, steps: int) -> Cost:
-    """Time some batches, the largest of the first epoch among them, and carry their rate over to the whole run."""
-    train = prepared.splits["train"]
-    batches = epoch_batches(train, recipe.training, 0)
-    largest = max(batches, key=lambda rows: padded_tokens(train, rows))
-    trainer.model.train()
-    trainer.probe(largest)  # warms caches and reaches the peak of memory
+def _probed(loop: Loop, work: Work, steps: int) -> Cost:
+    """Time some steps, the largest of the first epoch among them, and carry their rate over to the whole run."""
+    batches = list(loop.batches(0))
+    loop.probe(max(batches, key=loop.tokens_in))  # warms caches and reaches the peak of memory
     chosen = [batches[number * len(batches) // steps] for number in range(min(steps, len(batches)))]
     began = time.monotonic()
-    for rows in chosen:
-        trainer.probe(rows)
-    rate = (time.monotonic() - began) / sum(padded_tokens(train, rows) for rows in chosen)
-    return Cost(_tokens(recipe, prepared) * rate, peak_memory_bytes(), PROBE_BAND, f"measured in {len(chosen)} steps")
+    for batch in chosen:
+        loop.probe(batch)
+    rate = (time.monotonic() - began) / sum(map(loop.tokens_in, chosen))
+    return Cost(work.weighted * rate, peak_memory_bytes(), PROBE_BAND, f"measured in {len(chosen)} steps")
 
 
-def _tokens(recipe: Recipe, prepared: Prepared) -> float:
-    """Return the padded tokens of a run, those that are only scored counted by their share of a step."""
-    train = prepared.splits["train"]
-    trained = sum(padded_tokens(train, rows) for rows in epoch_batches(train, recipe.training, 0))
-    epochs = recipe.training.epochs
-    scored = prepared.splits["validation"].token_count * (epochs + 2) + prepared.splits["test"].token_count
-    return trained * epochs + FORWARD_SHARE * scored
-
-
-def _estimated(recipe: Recipe, prepared: Prepared, parameters: int, width: int, layers: int) -> Cost:
-    rate = CORE_OPERATIONS_PER_SECOND * recipe.training.threads
-    seconds = _tokens(recipe, prepared) * OPERATIONS_PER_TOKEN * parameters / rate
-    train = prepared.splits["train"]
-    largest = max(padded_tokens(train, rows) for rows in epoch_batches(train, recipe.training, 0))
-    activations = largest * layers * width * ACTIVATION_BYTES_PER_WIDTH
-    return Cost(seconds, LIBRARY_BYTES + 4 * parameters + activations, ESTIMATE_BAND, "estimated")
-
-
-def peak_memory_bytes() -> int:
-    """Return the most memory this process has held, in bytes; 0 where the system does not say."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-__all__ = ["Cost", "Plan", "peak_memory_bytes", "plan", "run"]
+__all__ = ["Plan", "plan", "run"]

@@ -53,6 +53,7 @@ class RunFacts:
     test: JsonObject
     failure_modes: JsonObject
     energy: JsonObject
+    cost: JsonObject  # predicted, actual
 
 
 def artefact_manifest(files: Mapping[str, bytes]) -> Manifest:
@@ -93,12 +94,13 @@ def build_receipt(
             "resumes": facts.resumes,
         },
         "energy": facts.energy,
+        "cost": facts.cost,
         "recipe": {"digest": recipe.digest, "document": recipe.canonical()},
         "datasets": _datasets(gate, prepared, examples),
         "gate": gate.document(),
         "base": _base(base),
         "software": software(installed_packages()),
-        "hardware": hardware(recipe.training.threads),
+        "hardware": hardware(recipe.training.threads, recipe.training.device),
         "data": _data(prepared),
         "training": _training(recipe, examples, facts),
         "artefacts": _artefacts(artefacts),
@@ -160,6 +162,7 @@ def _split(split: TokenisedSplit, schema: LabelSchema) -> JsonObject:
         "tokens": split.token_count,
         "truncatedRows": split.truncated,
         "droppedTokens": split.dropped,
+        **({"leftOutRows": split.left_out} if split.masks else {}),
         "digest": split.digest,
         "labels": label_counts(split.examples, schema),
     }

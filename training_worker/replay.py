@@ -121,7 +121,7 @@ def compare(first: Mapping[str, Any], second: Mapping[str, Any], tolerance: Deci
     files = [{one["path"]: one["sha256"] for one in receipt["artefacts"]["files"]} for receipt in (first, second)]
     made = (ADAPTER, HEAD, CLASSIFIER)
     same = tuple(name for name in made if files[0].get(name) == files[1].get(name))
-    scores = tuple(str(receipt["evaluation"]["test"]["model"]["macroF1"]) for receipt in (first, second))
+    scores = tuple(_score(receipt["evaluation"]["test"]) for receipt in (first, second))
     near = abs(Decimal(scores[0]) - Decimal(scores[1])) <= tolerance
     verdict = REPRODUCED if same == made else WITHIN_TOLERANCE if near else DIVERGED
     machines = [
@@ -136,6 +136,11 @@ def compare(first: Mapping[str, Any], second: Mapping[str, Any], tolerance: Deci
         tuple(name for name in made if name not in same),
         (*differences, *machines),
     )
+
+
+def _score(test: Mapping[str, Any]) -> str:
+    """Return the figure that two runs are compared by: macro-F1, or the loss of a language model."""
+    return str(test["model"]["macroF1"] if "model" in test else test["loss"])
 
 
 def tolerance_of(text: str) -> Decimal:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from datasigil.bundle import sidecar_path
 from datasigil.canonical import jcs, sha256_hex
 from datasigil.encoding import Instant
+from datasigil.errors import DatasigilError
 from datasigil.models.card import card_bytes, parse_card
 from datasigil.models.companions import Shown
 from datasigil.models.examples import ExampleList
@@ -34,11 +35,13 @@ from training_worker.card import build_card
 from training_worker.decimals import decimal_text
 from training_worker.energy import EnergyMeter
 from training_worker.environment import DECISIVE, installed_packages
+from training_worker.estimate import Expected, expected_cost, peak_memory_bytes
 from training_worker.evaluation import evaluate, evaluation_document, evaluation_table
 from training_worker.failure_modes import Judged, failure_modes
 from training_worker.gate import GateSettings, PassedGate, Refused, passed_gate
 from training_worker.plots import plots
 from training_worker.preparation import Prepared, divide_files, tokenise_all
+from training_worker.prices import Prices, read_prices
 from training_worker.progress import Progress
 from training_worker.receipt import RunFacts, build_receipt
 from training_worker.recipe import Recipe
@@ -46,6 +49,8 @@ from training_worker.run_folder import CLASSIFIER, RunFolder, write_file
 from training_worker.watch import Watch
 
 if TYPE_CHECKING:
+    from training_worker.checkpoint import TrainingState
+    from training_worker.trainers import Built
     from training_worker.training import Trained
 
 Sign = Callable[[Mapping[str, Any], str, str], Mapping[str, bytes]]
@@ -75,6 +80,7 @@ class RunRequest:
     progress: Progress = field(default_factory=Progress)
     asked_to_stop: Callable[[], bool] = lambda: False
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    prices: Prices | None = None  # absent: the list that comes with the worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ def make_ready(request: RunRequest, gate: PassedGate, work: Path) -> Ready:
     divided = divide_files(request.recipe, [dataset.files for dataset in gate.datasets])
     base = find_base_model(request.recipe.base, request.folder)
     root = snapshot_base_model(base, work)
-    prepared = tokenise_all(request.recipe, divided, load_tokenizer(root), base.digest_of(TOKENIZER))
+    prepared = tokenise_all(request.recipe, divided, load_tokenizer(root), base.digest_of(TOKENIZER), root)
     return Ready(gate, prepared, base, root)
 
 
@@ -141,47 +147,93 @@ def gate_place(gate: PassedGate) -> Path:
     return gate.datasets[0].files.root.parent
 
 
-def _train(request: RunRequest, ready: Ready, place: RunFolder) -> Finished:
-    # The first import of torch: the gate has passed.
-    from training_worker.classifier import build_classifier, classifier_files
-    from training_worker.training import Trainer, example_list, parameter_counts, predict
+@dataclass(frozen=True, slots=True)
+class TaskOutcome:
+    """What a task's training left behind: state, figures, and the files of the model itself."""
 
-    recipe, prepared = request.recipe, ready.prepared
+    state: TrainingState
+    steps_planned: int
+    stopped: str
+    thresholds: tuple[float, ...]
+    evaluation: dict[str, Any]  # validation, test, failureModes
+    table: str
+    files: dict[str, bytes]
+
+
+def _train(request: RunRequest, ready: Ready, place: RunFolder) -> Finished:
+    recipe, progress = request.recipe, request.progress
+    predicted = expected_cost(ready.base_root, recipe, ready.prepared, request.prices or read_prices())
+    _within_budget(predicted)
+    # The first import of torch: the gate has passed.
+    from training_worker.ranks import joined_ranks
+    from training_worker.trainers import build_trainer
+
     started, meter = request.now(), EnergyMeter.start()
-    model = build_classifier(ready.base_root, recipe.training, len(prepared.schema.names))
-    trainable, total = parameter_counts(model)
-    request.progress.say(
+    watch = Watch(ready.gate, request.gate, request.now, progress.say)
+    binding = binding_of(recipe, ready)
+    ranks = joined_ranks(recipe.training.device)
+    ranks.agree(binding)
+    asked = partial(_asked_between_steps, request, watch)
+    how: dict[str, Any] = {"asked_to_stop": asked, "recheck": watch, "ranks": ranks}
+    built = build_trainer(recipe, ready, folder=place.work, binding=binding, progress=progress, **how)
+    trainable, total = built.parameters
+    progress.say(
         f"{trainable:,} of {total:,} parameters are trained ({ready.base.name}, rank {recipe.training.lora.rank})"
     )
-    watch = Watch(ready.gate, request.gate, request.now, request.progress.say)
-    trainer = Trainer(
-        model,
-        recipe,
-        prepared.schema,
-        prepared.splits["train"],
-        prepared.splits["validation"],
-        folder=place.work,
-        binding=binding_of(request.recipe, ready),
-        progress=request.progress,
-        asked_to_stop=partial(_asked_between_steps, request, watch),
-        recheck=watch,
-    )
-    trained = trainer.run(resume=request.resume)
-    evaluation, table = _evaluate(trained, prepared, predict)
-    energy = meter.stop(trained.state.cpu_seconds, whole_run=not trained.state.resumes)
     digests = [dataset.files.credential_digest for dataset in ready.gate.datasets]
-    examples = example_list(prepared.splits["train"], recipe, trained.state.step, digests, prepared.transform_digest)
-    facts = _facts(request, trained, started, (trainable, total), evaluation, energy)
+    if recipe.task.generates:
+        from training_worker.language_run import consumed, language_outcome
+
+        outcome = language_outcome(built, ready, recipe, resume=request.resume)
+        examples = consumed(ready, recipe, outcome.state.step, digests)
+    else:
+        outcome = _classifier_outcome(built, ready, recipe, resume=request.resume)
+        examples = _consumed(ready, recipe, outcome.state.step, digests)
+    ranks.close()
+    energy = meter.stop(outcome.state.cpu_seconds, whole_run=not outcome.state.resumes)
+    cost = {"predicted": predicted.document(), "actual": predicted.actual(outcome.state.seconds, peak_memory_bytes())}
+    facts = _facts(request, outcome, started, (trainable, total), energy, cost)
     artefacts = {
-        **classifier_files(model, base_name=ready.base.name),
+        **outcome.files,
         EXAMPLES: examples.to_bytes(),
-        CLASSIFIER: classifier_bytes(recipe, ready.base, prepared, trained.thresholds),
-        **plots(trained.state.history, evaluation["test"], evaluation["failureModes"]),
+        **plots(outcome.state.history, outcome.evaluation["test"], outcome.evaluation["failureModes"]),
     }
     watch.judge(final=True)
     files, receipt = assemble(request, ready, examples, facts, artefacts, watch)
     place.finish(files)
-    return Finished(place.out, receipt, sha256_hex(files[RECEIPT]), sha256_hex(files[CARD]), table)
+    return Finished(place.out, receipt, sha256_hex(files[RECEIPT]), sha256_hex(files[CARD]), outcome.table)
+
+
+def _within_budget(predicted: Expected) -> None:
+    """Refuse a run that is expected to pass its budget."""
+    if predicted.spending is None:
+        return
+    try:
+        predicted.spending.refuse()
+    except DatasigilError as error:
+        raise Refused("the run is expected to pass its budget", 1, (), error) from None
+
+
+def _classifier_outcome(built: Built, ready: Ready, recipe: Recipe, *, resume: bool) -> TaskOutcome:
+    from training_worker.classifier import classifier_files
+    from training_worker.training import Trainer, predict
+
+    assert isinstance(built.loop, Trainer)
+    trained = built.loop.run(resume=resume)
+    evaluation, table = _evaluate(trained, ready.prepared, predict)
+    files = {
+        **classifier_files(built.model, base_name=ready.base.name),
+        CLASSIFIER: classifier_bytes(recipe, ready.base, ready.prepared, trained.thresholds),
+    }
+    return TaskOutcome(
+        trained.state, trained.steps_planned, trained.stopped, trained.thresholds, evaluation, table, files
+    )
+
+
+def _consumed(ready: Ready, recipe: Recipe, steps: int, digests: list[str]) -> ExampleList:
+    from training_worker.training import example_list
+
+    return example_list(ready.prepared.splits["train"], recipe, steps, digests, ready.prepared.transform_digest)
 
 
 def _asked_between_steps(request: RunRequest, watch: Watch) -> bool:
@@ -226,13 +278,13 @@ def _evaluate(trained: Trained, prepared: Prepared, predict: Callable[..., Any])
 
 def _facts(
     request: RunRequest,
-    trained: Trained,
+    outcome: TaskOutcome,
     started: datetime,
     parameters: tuple[int, int],
-    evaluation: dict[str, Any],
     energy: dict[str, str],
+    cost: dict[str, Any],
 ) -> RunFacts:
-    state = trained.state
+    state, evaluation = outcome.state, outcome.evaluation
     return RunFacts(
         id=f"urn:uuid:{uuid.uuid4()}",
         started=started.replace(microsecond=0),
@@ -241,18 +293,19 @@ def _facts(
         cpu_seconds=state.cpu_seconds,
         resumes=state.resumes,
         steps=state.step,
-        steps_planned=trained.steps_planned,
+        steps_planned=outcome.steps_planned,
         epochs=state.epoch,
         best_epoch=state.best_epoch,
-        stopped=trained.stopped,
+        stopped=outcome.stopped,
         history=state.history,
         trainable=parameters[0],
         total=parameters[1],
-        thresholds=trained.thresholds,
+        thresholds=outcome.thresholds,
         validation=evaluation["validation"],
         test=evaluation["test"],
         failure_modes=evaluation["failureModes"],
         energy=energy,
+        cost=cost,
     )
 
 
@@ -334,6 +387,14 @@ def summary(finished: Finished) -> dict[str, Any]:
         "artefactsRoot": receipt["artefacts"]["root"],
         "steps": receipt["training"]["steps"],
         "durationSeconds": receipt["run"]["durationSeconds"],
+        **_headline_figures(test),
+    }
+
+
+def _headline_figures(test: Mapping[str, Any]) -> dict[str, Any]:
+    if "model" not in test:
+        return {"loss": test["loss"], "perplexity": test["perplexity"], "baseModelLoss": test["baseModel"]["loss"]}
+    return {
         "microF1": test["model"]["microF1"],
         "macroF1": test["model"]["macroF1"],
         "majorityMicroF1": test["majority"]["microF1"],
@@ -345,6 +406,7 @@ __all__ = [
     "Finished",
     "Ready",
     "RunRequest",
+    "TaskOutcome",
     "assemble",
     "make_ready",
     "summary",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -147,4 +148,12 @@ def _bad(path: Path, expected: str, found: str) -> MalformedError:
     )
 
 
-__all__ = ["TensorEntry", "check_safetensors", "parse_safetensors_header"]
+def parameter_count(path: Path) -> int:
+    """Return the numbers that all tensors of a file hold together.
+
+    Raises: as `check_safetensors`.
+    """
+    return sum(prod(tensor.shape) for tensor in check_safetensors(path))
+
+
+__all__ = ["TensorEntry", "check_safetensors", "parameter_count", "parse_safetensors_header"]

@@ -214,6 +214,11 @@ def _gate(gate: Mapping[str, Any]) -> dict[str, Any]:
 def _evaluation(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
     test = evaluation["test"]
     results: list[dict[str, Any]] = []
+    if "model" not in test:  # a language model, beside its base model
+        for metric in ("loss", "perplexity"):
+            results.append({"metric": metric, "value": test[metric], "split": "test"})
+            results.append({"metric": metric, "value": test["baseModel"][metric], "split": "test", "baseline": True})
+        return results
     for metric, key in _METRICS:
         results.append({"metric": metric, "value": test["model"][key], "split": "test"})
         results.append({"metric": metric, "value": test["majority"][key], "split": "test", "baseline": True})

@@ -5,18 +5,22 @@ Here: what the user asked for, what they are told, and registering at the end. N
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 from datasigil.errors import DatasigilError
-from datasigil.report.terminal import INTERRUPTED, Console, escape
+from datasigil.report.terminal import INTERRUPTED, OK, Console, escape
 from training_worker import places
 from training_worker.gate_settings import gate_settings
 from training_worker.online import MODEL_BUNDLE, Publishing
+from training_worker.prices import read_prices
 from training_worker.progress import Progress
-from training_worker.recipe import parse_recipe, read_recipe_bytes
+from training_worker.recipe import Recipe, parse_recipe, read_recipe_bytes
 from training_worker.run import Finished, RunRequest, summary, train
+from training_worker.run_folder import PARTIAL_SUFFIX
 from training_worker.sign_model import CREDENTIAL
 from training_worker.stopping import Interrupted, StopRequest
 
@@ -29,6 +33,8 @@ def run(given: Namespace, console: Console) -> int:
     raw = read_recipe_bytes(path)
     recipe = parse_recipe(raw, place=str(path))
     out = Path(given.output) if given.output else Path("runs") / folder_name(recipe.name)
+    if places.launch_rank():
+        return _follow(recipe, raw, out, given)
     publishing = _publishing(given)
     progress = Progress("quiet" if console.quiet else "json" if console.json else "text", console.err)
     with StopRequest(progress.say) as stop:
@@ -42,6 +48,7 @@ def run(given: Namespace, console: Console) -> int:
             sign=publishing.sign if publishing else None,
             progress=progress,
             asked_to_stop=stop,
+            prices=read_prices(Path(given.prices)) if given.prices else None,
         )
         try:
             finished = train(request)
@@ -50,6 +57,33 @@ def run(given: Namespace, console: Console) -> int:
             console.err.write(f"{stopped}; the checkpoint lies in {escape(str(out))}.partial\nto go on: {again}\n")
             return INTERRUPTED
     return _conclude(finished, publishing, given, console)
+
+
+def _follow(recipe: Recipe, raw: bytes, out: Path, given: Namespace) -> int:
+    """Train beside the first process of a launch: through a gate of its own, leaving nothing behind."""
+    with tempfile.TemporaryDirectory(prefix="datasigil-rank-") as work, StopRequest(lambda _: None) as stop:
+        own = Path(work) / "run"
+        unfinished = out.with_name(out.name + PARTIAL_SUFFIX)
+        if given.resume and unfinished.is_dir():
+            shutil.copytree(
+                unfinished, own.with_name(own.name + PARTIAL_SUFFIX), ignore=shutil.ignore_patterns("snapshot-*")
+            )
+        request = RunRequest(
+            recipe,
+            raw,
+            Path(given.recipe).resolve().parent,
+            gate_settings(given),
+            own,
+            resume=given.resume,
+            progress=Progress("quiet"),
+            asked_to_stop=stop,
+            prices=read_prices(Path(given.prices)) if given.prices else None,
+        )
+        try:
+            train(request)
+        except Interrupted:
+            return INTERRUPTED
+    return OK
 
 
 def folder_name(name: str) -> str:

@@ -119,6 +119,10 @@ class Trainer(Loop):
         loss.backward()  # type: ignore[no-untyped-call]
         return value
 
+    def tokens_in(self, batch: list[int]) -> int:
+        """Return the tokens of a batch with its padding."""
+        return len(batch) * max(len(self.train_split.tokens[row]) for row in batch)
+
     def judge(self) -> tuple[float, dict[str, str], str]:
         """Score the validation rows at their own best thresholds."""
         scores = predict(self.model, self.validation, self.schema)

@@ -61,7 +61,7 @@ class Loop(ABC):
 
     @abstractmethod
     def batches(self, epoch: int) -> Sequence[Any]:
-        """Return the steps of an epoch: what each of them consumes; every epoch has as many."""
+        """Return the steps of an epoch: what each of them consumes; their number may differ a little between epochs."""
 
     @abstractmethod
     def gradients(self, batch: Any) -> float:
@@ -70,6 +70,10 @@ class Loop(ABC):
         Raises:
             DatasigilError: NOT_FINITE.
         """
+
+    @abstractmethod
+    def tokens_in(self, batch: Any) -> int:
+        """Return the tokens of a step, padding included."""
 
     @abstractmethod
     def judge(self) -> tuple[float, dict[str, str], str]:
@@ -109,7 +113,7 @@ class Loop(ABC):
     def _rate(self, step: int) -> float:
         """Return the share of the learning rate at a step: linear warm-up, then linear to zero."""
         warm = int(self.steps * self.settings.warmup)
-        return (step + 1) / (warm + 1) if step < warm else (self.steps - step) / max(1, self.steps - warm)
+        return (step + 1) / (warm + 1) if step < warm else max(0, self.steps - step) / max(1, self.steps - warm)
 
     def _epoch(self) -> None:
         batches = self.batches(self.state.epoch)

@@ -43,6 +43,7 @@ _SPLIT = (
     ("tokens", "count", True),
     ("truncatedRows", "count", True),
     ("droppedTokens", "count", False),
+    ("leftOutRows", "count", False),
     ("digest", "digest", True),
     ("labels", "open", True),
 )
@@ -63,6 +64,7 @@ _TABLE: Table = (
         True,
     ),
     ("energy", (("kilowattHours", "decimal", True), ("basis", "text", True), ("method", "text", True)), False),
+    ("cost", (("predicted", "open", True), ("actual", "open", True)), False),
     ("recipe", (("digest", "digest", True), ("document", "open", True)), True),
     ("datasets", [_DATASET], True),
     (
