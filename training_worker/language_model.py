@@ -92,7 +92,8 @@ def _base(root: Path, training: Training) -> Any:
         )
     library.set_verbosity_error()
     try:
-        model, told = transformers.AutoModelForCausalLM.from_pretrained(
+        load: Any = transformers.AutoModelForCausalLM.from_pretrained
+        model, told = load(
             str(root),
             output_loading_info=True,
             local_files_only=True,
