@@ -28,10 +28,11 @@ from training_worker.safetensors_header import parameter_count
 
 ESTIMATE_BAND, PROBE_BAND = 0.5, 0.2
 FORWARD_SHARE = 0.4  # of a training step's time, for a row that is only scored
-# A processor core's rate in small float32 products, measured on two shared cores of a 2020s server (MiniLM, 16 rows of 128 tokens).
-CORE_OPERATIONS_PER_SECOND = 4e10
+# A processor core's rate in small float32 products: 1,032 processor seconds of the UNFAIR-ToS run (MiniLM, batches of 16), 2026-11-26.
+CORE_OPERATIONS_PER_SECOND = 8.6e10
 # Resident memory of a run on a processor: interpreter, torch, transformers and data, then what a step leaves in the allocator. A step's part
-# grows slower than its tokens, because freed blocks are used again. Fitted on 2026-11-26 to MiniLM at 8 x 32 to 64 x 128 tokens.
+# grows slower than its tokens, because freed blocks are used again. Fitted on 2026-11-26 to MiniLM at 8 x 32 to 64 x 128 tokens and to
+# the UNFAIR-ToS run (1.75 GB expected, 2.00 GB measured).
 LIBRARY_BYTES = 480_000_000
 ENCODER_STEP_BYTES, STEP_POWER = 1_150, 0.8  # per layer and unit of width; tokens are taken to the power
 FLOAT32 = 4
