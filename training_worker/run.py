@@ -1,5 +1,7 @@
 """One training run from recipe to run folder, in the order the story is told.
 
+Past 400 lines, because the story of a run is read in one place.
+
 Here: gate, data, base model, training, evaluation, receipt, card, credential, and the one rename at the end. Not here: each
 step. Nothing that can compute a gradient is imported before the gate has passed.
 """
