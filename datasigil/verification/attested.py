@@ -54,12 +54,13 @@ class Attested:
         return self.related.judge(digest, self.situation)
 
     def audited(self) -> bool:
-        """Say whether a third party's audit counts: every criterion met, by an assessor other than issuer and publisher."""
+        """Say whether a third party's audit counts: every criterion met, by somebody other than issuer, publisher and creators."""
+        parties = _rightsholders(self.credential)
         for one in self.about("DatasetAuditCredential"):
             subject = _subject(one)
             if one.report.decision != VALID or subject.get("attestationType") != "audit" or one.credential is None:
                 continue
-            independent = one.credential.issuer != self.credential.issuer and subject.get("assessorLevel") != "self"
+            independent = one.credential.issuer not in parties and subject.get("assessorLevel") != "self"
             if independent and all(item["conformance"] for item in subject.get("assessment", ())):
                 return True
         return False

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from adversarial.stage import REMOVED, Build, Case, Given, Stage, case
+from adversarial.stage import FULL, REMOVED, Build, Case, Given, Stage, case
 from simulator import FILES, manifest_of, mutate, without
 from subjects import audit_subject, grant_subject, lineage_subject, reference
 
@@ -147,6 +147,32 @@ def own_ancestor(stage: Stage) -> Given:
     first_bundle = stage.world.publish(first)
     second = stage.world.issue(subject={"derivedFrom": [reference(first)]})
     return stage.given(stage.world.publish(second, parents=(first_bundle,)))
+
+
+def audited_health(party: str = "", **audit: Any) -> Build:
+    """De-identified health data with an audit, whose auditor may be named as a party to the dataset."""
+
+    def build(stage: Stage) -> Given:
+        world = stage.world
+        auditor = world.new_publisher("auditor")
+        looked = {"evaluated": True, "assurance": "computed", "tool": "scan 1.0", "date": "2026-10-30"}
+        results = (("phi", "present"), ("pi", "absent"), ("spi", "absent"))
+        described = {
+            **FULL,
+            "classification": [{"regulation": name, "result": result, **looked} for name, result in results],
+            "deidentification": {**SAFE_HARBOUR, "reviewBy": "2027-11-02"},
+        }
+        named = {"name": "Example Clinic", "id": auditor.did}
+        described |= {"publisher": {"publisher": named}, "creator": {"creator": [named]}}.get(party, {})
+        document = world.issue(subject=described)
+        world.publish(document)
+        made = world.issue_as("DatasetAuditCredential", audit_subject(document, **audit), publisher=auditor)
+        bundle = world.bundle(document, parents=(world.publish(made),))
+        extra = '[requirements]\nsector = "health"\n'
+        policy = world.policy_toml(publishers=(world.publisher, auditor), extra=extra)
+        return stage.given(bundle, policy=policy)
+
+    return build
 
 
 def cycle_by_a_stranger(stage: Stage) -> Given:
@@ -371,6 +397,9 @@ CASES: list[Case] = [
     case("Y37", "role not accepted", "INVALID:ROLE_NOT_ACCEPTED", asked('[requirements]\nroles = ["observer"]\n')),
     case("Y37", "profile minimal, full asked for", "INVALID:PROFILE", asked('[requirements]\nprofile = "full"\n')),
     *(case("Y37", f"sector {sector}, minimal profile", "INVALID:SECTOR_REQUIREMENT", asked(f'[requirements]\nsector = "{sector}"\n')) for sector in ("law", "finance", "health")),
+    case("Y37", "sector health, audited by the publisher who is named", "INVALID:SECTOR_REQUIREMENT", audited_health("publisher")),
+    case("Y37", "sector health, audited by a creator who is named", "INVALID:SECTOR_REQUIREMENT", audited_health("creator")),
+    case("Y37", "sector health, audited by oneself", "INVALID:SECTOR_REQUIREMENT", audited_health(assessorLevel="self")),
     case("Y40", "approval absent", "INVALID:APPROVAL_MISSING", asked("", above='approvals = "publisher AND auditor"')),
     case("Y40", "approval that is a review", "INVALID:APPROVAL_MISSING", approved("review")),
     case("Y40", "approval that rejects", "INVALID:APPROVAL_MISSING", approved(verdict="rejected")),
