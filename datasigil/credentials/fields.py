@@ -196,6 +196,25 @@ class Rule:
         return {"if": condition, "then": {"required": list(self.names)}}
 
 
+class _Tests(dict[str, Test]):
+    """Tests of a table's members, each made when it is first wanted: most documents hold few of them."""
+
+    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+        super().__init__()
+        self._kinds = kinds
+
+    def __missing__(self, name: str) -> Test:
+        kind = self._kinds.get(name)
+        if kind is None:
+            return _no_member  # not kept: names that others make up would never end
+        self[name] = kind.fits
+        return kind.fits
+
+
+def _no_member(_value: JsonValue) -> bool:
+    return False
+
+
 class Table(Kind):
     """A closed object: the table of its members, of which the required ones must be there."""
 
@@ -232,15 +251,14 @@ class Table(Kind):
                 )
 
     def _test(self) -> Test:
-        tests = {field.name: field.kind.fits for field in self.fields}.get
+        tests = _Tests(self._kinds)
         required, any_of, rules = self._required, self.any_of, self.rules
 
         def fits(value: JsonValue) -> bool:
             if type(value) is not dict or not required <= value.keys():
                 return False
             for name, item in value.items():
-                test = tests(name)
-                if test is None or not test(item):
+                if not tests[name](item):
                     return False
             if any_of and not any(name in value for name in any_of):
                 return False

@@ -7,7 +7,7 @@ Spec: W3C Verifiable Credentials Data Model 2.0 (15 May 2025), closed to the pro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 
 from datasigil.canonical import document_digest
@@ -73,6 +73,7 @@ def credential_schema(type_name: str) -> dict[str, JsonValue]:
     return {"id": SCHEMA_BASE + schema_name(type_name), "type": "JsonSchema", "digestSRI": SCHEMA_DIGESTS[type_name]}
 
 
+@cache
 def credential_type_table(type_name: str) -> Table:
     """Return the field table of one of CREDENTIAL_TYPES."""
     table: Table = import_module(f"datasigil.credentials.{_MODULES[type_name]}").CREDENTIAL

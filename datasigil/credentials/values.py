@@ -122,11 +122,14 @@ class Text(Kind):
             raise fault(self.code, "text is not of the required form", place, self.expected, value)
 
     def _test(self) -> Test:
-        longest, match, quick = self.max_length, self._match, self.quick
+        longest, quick = self.max_length, self.quick
         if not quick:
+            match = self._match
             return lambda value: type(value) is str and 0 < len(value) <= longest and match(value) is not None
         passes = re.compile(quick, re.ASCII).fullmatch if isinstance(quick, str) else quick
-        return lambda value: type(value) is str and 0 < len(value) <= longest and bool(passes(value) or match(value))
+        return lambda value: (
+            type(value) is str and 0 < len(value) <= longest and bool(passes(value) or self._match(value))
+        )
 
     def schema(self) -> Schema:
         """Return a `string` schema; the pattern is anchored, because JSON Schema patterns are searched for."""
