@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any, NamedTuple, NoReturn, TypeVar, dataclass_transform, overload
+from typing import Any, NoReturn, TypeVar, dataclass_transform, overload
 
 T = TypeVar("T")
 _MISSING: Any = object()
@@ -19,19 +19,19 @@ _SET = object.__setattr__
 _USES_BEFORE_COMPILING = 3
 
 
-class _Default(NamedTuple):
+class _Default:
     """What a member is when the caller leaves it out, and whether `repr` shows it."""
 
-    value: Any = _MISSING
-    factory: Any = _MISSING
-    repr: bool = True
+    __slots__ = ("factory", "repr", "value")
+
+    def __init__(self, value: Any = _MISSING, factory: Any = _MISSING, repr: bool = True) -> None:  # noqa: A002 - the name of PEP 557
+        self.value = value
+        self.factory = factory
+        self.repr = repr
 
     @property
     def given(self) -> bool:
         return self.value is not _MISSING or self.factory is not _MISSING
-
-
-_REQUIRED = _Default()
 
 
 def field(*, default: Any = _MISSING, default_factory: Any = _MISSING, repr: bool = True) -> Any:  # noqa: A002 - the name of PEP 557
