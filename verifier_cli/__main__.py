@@ -2,7 +2,7 @@
 
 import sys
 
-from verifier_cli.main import main
+from verifier_cli.main import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())
