@@ -151,11 +151,10 @@ def _parse_proof(item: JsonValue, place: str, *, strict: bool) -> _Proof:
             found=str(item.get("type"))[:60],
         )
     if strict:
-        for name in item:
-            if name not in _MEMBERS:
-                raise MalformedError(
-                    "UNKNOWN_PROPERTY", "a proof holds an unknown member", place=f"{place}/{pointer_token(name)}"
-                )
+        for name in sorted(item.keys() - _MEMBERS):
+            raise MalformedError(
+                "UNKNOWN_PROPERTY", "a proof holds an unknown member", place=f"{place}/{pointer_token(name)}"
+            )
         if "created" not in item:
             raise MalformedError(
                 "PROOF", "a proof lacks its creation time", place=f"{place}/created", expected="an RFC 3339 time"
@@ -187,9 +186,11 @@ def _instant(item: Mapping[str, JsonValue], name: str, place: str, *, strict: bo
 
 
 def _texts(item: Mapping[str, JsonValue], name: str, place: str) -> tuple[str, ...]:
-    raw = item.get(name, ())
+    if name not in item:
+        return ()
+    raw = item[name]
     values = tuple(raw) if isinstance(raw, (list, tuple)) else (raw,)
-    if not all(isinstance(value, str) for value in values) or (name in item and not values):
+    if not values or not all(isinstance(value, str) for value in values):
         raise MalformedError("PROOF", f"a proof's {name} must be text or an array of texts", place=f"{place}/{name}")
     return values
 
