@@ -13,8 +13,8 @@ from datasigil.credentials.did import did_key_resolver
 from datasigil.credentials.generic import check_generic_credential, check_generic_presentation, with_integrity_context
 from datasigil.credentials.proof import verify_proofs
 from datasigil.encoding import multibase_encode
-from datasigil.errors import MalformedError
-from datasigil.signing import add_proof
+from datasigil.errors import MalformedError, VerificationError
+from datasigil.signing import LocalSigner, add_proof
 
 EXAMPLES = "https://www.w3.org/ns/credentials/examples/v2"
 DELETE = Enum("Sentinel", "DELETE").DELETE  # its text is the same in every worker
@@ -224,10 +224,40 @@ def test_1_1_credentials_are_taken_and_signed_under_the_integrity_context(creden
     extended = with_integrity_context(credential_1_1)
     assert extended["@context"][-1] == DATA_INTEGRITY_V2
     assert with_integrity_context(extended) == extended
-    for suite in ("eddsa-jcs-2022", "eddsa-rdfc-2022"):
-        assert verify_proofs(
-            add_proof(extended, signer, created=now, cryptosuite=suite), keys=did_key_resolver, mode="generic"
-        )
+
+
+SUITES = [
+    ("eddsa-jcs-2022", "ed25519"),
+    ("eddsa-rdfc-2022", "ed25519"),
+    ("ecdsa-jcs-2019", "p256"),
+    ("ecdsa-rdfc-2019", "p256"),
+    ("ecdsa-jcs-2019", "p384"),
+    ("ecdsa-rdfc-2019", "p384"),
+]
+
+
+@pytest.mark.parametrize("version", ["1.1", "2.0"])
+@pytest.mark.parametrize(("suite", "kind"), SUITES)
+def test_every_suite_makes_single_proofs_sets_and_chains_for_both_versions(
+    credential, credential_1_1, now, suite, kind, version
+):
+    first, second = LocalSigner.generate(kind), LocalSigner.generate(kind)
+    given = credential if version == "2.0" else with_integrity_context(credential_1_1)
+    document = given | {"issuer": first.controller}
+    single = add_proof(document, first, created=now, cryptosuite=suite, proof_id="urn:uuid:first")
+    together = add_proof(single, second, created=now, cryptosuite=suite)
+    chained = add_proof(single, second, created=now, cryptosuite=suite, previous_proof="urn:uuid:first")
+    for secured, controllers in ((single, [first]), (together, [first, second]), (chained, [first, second])):
+        found = verify_proofs(secured, keys=did_key_resolver, mode="generic")
+        assert [(one.controller, one.cryptosuite) for one in found] == [(one.controller, suite) for one in controllers]
+        with pytest.raises(VerificationError) as caught:
+            verify_proofs(secured | {"issuer": second.controller}, keys=did_key_resolver, mode="generic")
+        assert caught.value.code == "SIGNATURE"
+    # What makes it a chain: the second proof signs the first.
+    broken = copy.deepcopy(chained)
+    broken["proof"][0]["created"] = "2026-11-02T09:30:01Z"
+    with pytest.raises(VerificationError):
+        verify_proofs({**broken, "proof": broken["proof"][1:]}, keys=did_key_resolver, mode="generic")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Cold start: one process that verifies one credential and ends. Ours from the installed wheel, Node.js, and model_signing, interleaved.
 
-    python benchmarks/credentials/cold.py [--rounds 15]
+    python benchmarks/cold_start/run.py [--rounds 15]
 
 Needs node, npm and a package index; builds the wheel and installs each program into a temporary environment of its own. Ours checks
 the frozen evidence bundle of tests/vectors/transparency, complete and without files: parse, schema, trust, proof, log proof,
@@ -26,7 +26,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
-sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY), str(HERE)]
+sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY), str(HERE.parent)]
 
 from machine import describe, one_core  # noqa: E402 - the paths above make these importable
 from simulator import World, signer_of  # noqa: E402
@@ -70,8 +70,8 @@ def ours(folder: Path) -> Sequence[str | Path]:
 
 def node(folder: Path) -> Mapping[str, Sequence[str | Path]]:
     """The peer's commands by suite, over one credential of ours."""
-    for name in ("package.json", "cold.mjs"):
-        shutil.copy(HERE / name, folder)
+    for file in (HERE.parent / "credentials/package.json", HERE / "cold.mjs"):
+        shutil.copy(file, folder)
     subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True)
     now = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
     world, signer = World(now=now), signer_of("publisher")
