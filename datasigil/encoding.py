@@ -13,7 +13,7 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from datasigil.errors import MalformedError
@@ -22,7 +22,7 @@ from datasigil.limits import CREDENTIAL_MAX_BYTES, INTEGER_MAX, JSON_MAX_DEPTH, 
 from datasigil.record import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 # `Any` and not a recursive alias: parsed JSON is checked value by value by the field tables, not by the type checker.
 JsonValue: TypeAlias = Any
@@ -252,6 +252,10 @@ _TIMESTAMP = re.compile(
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+# Years 1 to 9999, which `datetime` can hold.
+_FIRST_SECOND = (1 - _EPOCH_DAY) * 86_400
+_LAST_SECOND = (date(9999, 12, 31).toordinal() - _EPOCH_DAY + 1) * 86_400 - 1
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -275,13 +279,16 @@ class Instant:
         if match is None or not (any_offset or match[8] == "Z"):
             raise _bad_time(place, text)
         try:
-            year, month, day = int(text[:4]), int(text[5:7]), int(text[8:10])
-            moment = datetime(year, month, day, int(text[11:13]), int(text[14:16]), int(text[17:19]), tzinfo=UTC)
-            if match[8] != "Z":
-                moment -= _offset(match[8])
-        except (ValueError, OverflowError):
+            day = date(int(text[:4]), int(text[5:7]), int(text[8:10])).toordinal() - _EPOCH_DAY
+            hour, minute, second = int(text[11:13]), int(text[14:16]), int(text[17:19])
+            if hour > 23 or minute > 59 or second > 59:
+                raise ValueError(text)
+            seconds = day * 86_400 + hour * 3600 + minute * 60 + second - _offset(match[8])
+            if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
+                raise ValueError(text)
+        except ValueError:
             raise _bad_time(place, text) from None
-        return cls((moment - _EPOCH) // timedelta(seconds=1), (match[7] or "").rstrip("0"))
+        return cls(seconds, (match[7] or "").rstrip("0"))
 
     @classmethod
     def from_datetime(cls, moment: datetime) -> Instant:
@@ -311,11 +318,14 @@ class Instant:
         return f"{whole.rjust(19, '0')}{'.' + self.fraction if self.fraction else ''}Z"
 
 
-def _offset(text: str) -> timedelta:
+def _offset(text: str) -> int:
+    """Seconds that a time with this offset lies ahead of UTC."""
+    if text == "Z":
+        return 0
     hours, minutes = int(text[1:3]), int(text[4:6])
     if hours > 23 or minutes > 59:
         raise ValueError(text)
-    shift = timedelta(hours=hours, minutes=minutes)
+    shift = hours * 3600 + minutes * 60
     return -shift if text[0] == "-" else shift
 
 
@@ -349,7 +359,8 @@ def parse_date(text: JsonValue, *, place: str = "") -> str:
 # Binary to text -----------------------------------------------------------------------------------------------------
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_BASE58_VALUE: Mapping[str, int] = {character: value for value, character in enumerate(_BASE58)}
+# Each ASCII character's value, 255 for what is no digit (bytes past ASCII among them).
+_BASE58_DIGITS = bytes(_BASE58.find(chr(byte)) & 0xFF if byte < 0x80 else 0xFF for byte in range(256))
 _BASE58_MAX_CHARACTERS = 1024
 _BASE58_STRIDE = 10  # as many digits as fit a machine word: long numbers are multiplied that much more rarely
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
@@ -425,16 +436,17 @@ def base58_decode(text: str, *, place: str = "") -> bytes:
     """
     if len(text) > _BASE58_MAX_CHARACTERS:
         raise MalformedError("ENCODING", "base58 text is too long", place=place)
+    digits = text.encode("utf-8", "surrogatepass").translate(_BASE58_DIGITS)
+    if b"\xff" in digits:
+        stray = next(character for character in text if character not in _BASE58)
+        raise MalformedError("ENCODING", "not base58btc", place=place, found=repr(stray))
     number = 0
-    try:
-        for start in range(0, len(text), _BASE58_STRIDE):
-            part = 0
-            stride = text[start : start + _BASE58_STRIDE]
-            for character in stride:
-                part = part * 58 + _BASE58_VALUE[character]
-            number = number * 58 ** len(stride) + part
-    except KeyError:
-        raise MalformedError("ENCODING", "not base58btc", place=place, found=repr(character)) from None
+    for start in range(0, len(digits), _BASE58_STRIDE):
+        part = 0
+        stride = digits[start : start + _BASE58_STRIDE]
+        for digit in stride:
+            part = part * 58 + digit
+        number = number * 58 ** len(stride) + part
     zeros = len(text) - len(text.lstrip("1"))
     return b"\x00" * zeros + number.to_bytes((number.bit_length() + 7) // 8, "big")
 

@@ -106,12 +106,18 @@ def split_did_url(text: JsonValue, *, place: str = "") -> tuple[str, str]:
     Raises:
         MalformedError: DID (W3C DID 1.0 section 3.2; paths and queries are refused).
     """
-    match = _DID_URL.match(text) if isinstance(text, str) and len(text) <= 2 * DID_MAX_CHARACTERS else None
-    if match is None:
+    found = _split(text) if isinstance(text, str) and len(text) <= 2 * DID_MAX_CHARACTERS else None
+    if found is None:
         raise MalformedError(
             "DID", "not a verification method id", place=place, expected="a DID with a fragment", found=str(text)[:80]
         )
-    return match[1], match[2]
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _split(text: str) -> tuple[str, str] | None:
+    match = _DID_URL.match(text)
+    return (match[1], match[2]) if match else None
 
 
 def did_key(key: PublicKey) -> str:
