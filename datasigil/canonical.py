@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datasigil.errors import MalformedError
 from datasigil.faster import Faster
@@ -38,8 +38,15 @@ def jcs(value: JsonValue) -> bytes:
         MalformedError: NUMBER or ENCODING, when the value has no canonical form (RFC 8785 section 3.2.2).
     """
     try:
-        if _is_plain(value):
-            return _encoded(value)
+        orjson = _ORJSON.module()
+        if orjson is None:
+            if _is_plain(value):
+                return _ENCODE(value).encode("utf-8")
+        elif _is_plain(value, names=False):
+            found = _orjson_bytes(orjson, value)
+            # Names of ASCII alone sort alike everywhere.
+            if found.isascii() or _is_plain(value):
+                return found
     except UnicodeEncodeError:
         raise MalformedError("ENCODING", "a string holds a lone surrogate", expected="Unicode scalar values") from None
     except RecursionError:
@@ -47,18 +54,15 @@ def jcs(value: JsonValue) -> bytes:
     return _reference_jcs(value)
 
 
-def _encoded(value: JsonValue) -> bytes:
-    orjson = _ORJSON.module()
-    if orjson is not None:
-        try:
-            return bytes(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
-        except TypeError:  # a lone surrogate, or deeper than it goes: the standard encoder says which
-            pass
-    return _ENCODE(value).encode("utf-8")
+def _orjson_bytes(orjson: Any, value: JsonValue) -> bytes:
+    try:
+        return bytes(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+    except TypeError:  # a name that is no text, a lone surrogate, or deeper than it goes: the others say which
+        return _ENCODE(value).encode("utf-8") if _is_plain(value) else _reference_jcs(value)
 
 
-def _is_plain(value: JsonValue) -> bool:
-    """Say whether the standard encoder and RFC 8785 agree on `value` (keys sort alike, no floats)."""
+def _is_plain(value: JsonValue, *, names: bool = True) -> bool:
+    """Say whether the standard encoder and RFC 8785 agree on `value`: no floats, and, if `names` are looked at, names that sort alike."""
     pending: list[Iterable[JsonValue]] = [(value,)]
     while pending:
         for item in pending.pop():
@@ -68,12 +72,7 @@ def _is_plain(value: JsonValue) -> bool:
             if kind is int:
                 _check_integer(item)
             elif kind is dict:
-                # RFC 8785 sorts by UTF-16 code units; code point order differs only past U+D7FF.
-                try:
-                    names = "".join(item)
-                except TypeError:  # a name that is no text
-                    return False
-                if not names.isascii() and max(names) > "\ud7ff":
+                if names and not _sort_alike(item):
                     return False
                 pending.append(item.values())
             elif kind is list or kind is tuple:
@@ -81,6 +80,15 @@ def _is_plain(value: JsonValue) -> bool:
             else:
                 return False
     return True
+
+
+def _sort_alike(names: Iterable[str]) -> bool:
+    # RFC 8785 sorts by UTF-16 code units; code point order differs only past U+D7FF.
+    try:
+        text = "".join(names)
+    except TypeError:  # a name that is no text
+        return False
+    return text.isascii() or max(text) <= "\ud7ff"
 
 
 def _check_integer(value: int) -> None:
