@@ -315,6 +315,7 @@ def dataset_parts(value: Any) -> None:
         manifest_parser.read_manifest,
         lambda one: manifest_parser.read_entry(one, "/entries/0"),
         parts.parse_file_proof,
+        parts.parse_part_proof,
         lambda one: parts.verify_file_proof(
             parts.parse_file_proof(one),
             manifest.ManifestClaim.from_subject(json.loads(credentials()[-1])["credentialSubject"]),
