@@ -159,8 +159,10 @@ def _from_host(fetcher: Fetcher, url: str, console: Console) -> tuple[str, Bundl
         RegistryError, FetchError: when it is not there or the host cannot be reached.
         MalformedError: for what is no bundle.
     """
-    if urlsplit(url).path in ("", "/"):
-        url = origin_of(url) + WELL_KNOWN
+    # A site, or the project path of a static one, is asked for what lies at its well-known place.
+    if "." not in urlsplit(url).path.rstrip("/").rpartition("/")[2]:
+        parts = urlsplit(url)
+        url = origin_of(url) + parts.path.rstrip("/") + WELL_KNOWN
     console.detail(f"asking for {url}")
     answer = fetcher.get(url, max_bytes=BUNDLE_MAX_BYTES)
     if answer.status != 200:

@@ -39,6 +39,15 @@ _TYPES = {
     "DatasetLicenseGrantCredential": "Licence to one grantee",
     "ModelTrainingCredential": "Trained model",
 }
+_METRICS = {
+    "completeness": "Share of cells that are filled in",
+    "uniqueness": "Share of records that are distinct",
+    "validity": "Share of records that can be read",
+    "duplicate-records": "Records that occur more than once",
+    "duplicate-files": "Files that occur more than once",
+    "sheet-coverage": "Share of files that the sheet names",
+    "sheet-dangling": "Rows of the sheet without a file",
+}
 _PEOPLE = {"present": "yes", "absent": "none, the publisher says"}
 _WORDS = {
     "declared": "stated by the publisher",
@@ -119,12 +128,23 @@ def _about(credential: Credential) -> list[str]:
         parts.append(f"<p>{_text(subject['description'])}</p>")
     parts += ["<h2>At a glance</h2>", _table(_facts(subject))]
     measured = [
-        (_text(one["metric"]), f"{_text(one['value'])} <small>({_text(_WORDS[one['assurance']])}: {_text(one['method'])})</small>")
+        (_text(_metric(str(one["metric"]))), f"{_text(one['value'])} <small>({_text(_WORDS[one['assurance']])}: {_text(one['method'])})</small>")
         for one in subject.get("qualityMeasurement", ())
     ]  # fmt: skip
     if measured:
         parts += ["<h2>Measured</h2>", _table(measured)]
     return parts
+
+
+def _metric(name: str) -> str:
+    """Return what a measurement is called in plain words."""
+    kind, _, rest = name.partition(":")
+    if rest:
+        label = {"files": "Files of the kind", "pii": "Looks like personal data:", "language": "Share of text in"}.get(
+            kind, kind
+        )
+        return f"{label} {rest}"
+    return _METRICS.get(name, name)
 
 
 def _facts(subject: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

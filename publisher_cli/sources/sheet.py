@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
 from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from datasigil.datasets.hub_cache import is_plain_file
 from datasigil.encoding import parse_date
-from datasigil.errors import MalformedError
+from datasigil.errors import DatasigilError, MalformedError
 from publisher_cli.sources.finding import SOURCE_MAX_BYTES, Findings, one_line, read_text, source_error
 from publisher_cli.sources.license_text import NAMES as LICENSE_NAMES
 from publisher_cli.sources.license_text import from_label
@@ -23,6 +24,8 @@ from publisher_cli.sources.license_text import from_label
 NAMES = ("metadata", "manifest", "files", "index", "datasheet")
 SUFFIXES = (".csv", ".tsv", ".xlsx")
 ROWS_MAX = 200_000
+COLUMNS_MAX = 1000
+UNPACKED_MAX_BYTES = 256 * 1024 * 1024
 FILE_COLUMNS = ("file", "filename", "file_name", "path", "file name")
 SHOWN_MAX = 5
 
@@ -152,14 +155,18 @@ def _excel_rows(path: Path) -> list[list[str]]:
         ) from None
     if path.stat().st_size > SOURCE_MAX_BYTES:
         raise source_error(path, "it is too large", expected=f"at most {SOURCE_MAX_BYTES} bytes")
+    _refuse_bomb(path)
     try:
-        book = load_workbook(path, read_only=True, data_only=True)
+        # Formulas are read as such, never their cached results: what a cell shows was computed by whoever saved the file.
+        book = load_workbook(path, read_only=True, data_only=False)
         rows = []
-        for row in book.worksheets[0].iter_rows(values_only=True):
-            rows.append([_cell(one) for one in row])
+        for number, row in enumerate(book.worksheets[0].iter_rows(), 1):
+            rows.append([_cell(path, number, one) for one in row[:COLUMNS_MAX]])
             if len(rows) > ROWS_MAX:
                 break
         book.close()
+    except DatasigilError:
+        raise
     except Exception as error:  # noqa: BLE001 - openpyxl lets whatever its XML and zip readers raise through
         raise source_error(path, f"the sheet is not xlsx: {type(error).__name__}") from None
     if len(rows) > ROWS_MAX:
@@ -167,7 +174,28 @@ def _excel_rows(path: Path) -> list[list[str]]:
     return [row for row in rows if any(row)]
 
 
-def _cell(value: object) -> str:
+def _refuse_bomb(path: Path) -> None:
+    """Refuse a workbook whose parts are larger than a sheet with a row per file can be; a part never yields more than it declares."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(one.file_size for one in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise source_error(path, f"the sheet is not xlsx: {type(error).__name__}") from None
+    if size > UNPACKED_MAX_BYTES:
+        raise source_error(
+            path,
+            "the workbook is too large unpacked",
+            expected=f"at most {UNPACKED_MAX_BYTES} bytes",
+            found=f"{size} bytes",
+        )
+
+
+def _cell(path: Path, number: int, cell: Any) -> str:
+    value = cell.value
+    if getattr(cell, "data_type", "") == "f":
+        raise source_error(
+            path, f"row {number} holds a formula", expected="plain values: what a formula shows depends on who opens it", found=one_line(value, 60)
+        )  # fmt: skip
     if value is None:
         return ""
     if isinstance(value, datetime | date):

@@ -90,12 +90,10 @@ def test_a_copy_checks_against_a_plain_web_server(publish, verify, data, site):
     assert (code, said.splitlines()[0][:5]) == (0, "VALID")
 
 
-def test_the_bare_address_of_a_project_path_is_enough_to_fetch(publish, verify):
+@pytest.mark.parametrize("end", ["", "/", "/.well-known/datasigil.json"])
+def test_the_bare_address_of_a_project_path_is_enough_to_fetch(publish, verify, end):
     _, base, _ = publish()
-    assert (
-        verify("fetch", base.replace("/contracts", "/contracts/.well-known/datasigil.json"), "-o", "x.sigil.json")[0]
-        == 0
-    )
+    assert verify("fetch", base + end, "-o", "x.sigil.json")[0] == 0
 
 
 def test_the_datas_own_folder_holds_the_bundle(publish, verify, data):
