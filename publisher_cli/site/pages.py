@@ -143,7 +143,7 @@ def _metric(name: str) -> str:
         label = {"files": "Files of the kind", "pii": "Looks like personal data:", "language": "Share of text in"}.get(
             kind, kind
         )
-        return f"{label} {rest}"
+        return f"{label} {rest}" if rest != "unknown" else "Share of text in no language that was recognised"
     return _METRICS.get(name, name)
 
 
@@ -151,7 +151,8 @@ def _facts(subject: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     manifest, licence = subject["manifest"], subject["license"]
     yield "Publisher", _said(subject["publisher"].get("name"))
     yield "Licence", f"{_said(licence['expression'])} <small>({_WORDS[licence['assurance']]})</small>"
-    yield "First published", f"{_said(subject.get('issued'))} <small>(by its own claim)</small>"
+    issued = _said(subject.get("issued"))
+    yield "First published", issued if issued == NOT_STATED else f"{issued} <small>(by its own claim)</small>"
     yield "Version", _text(subject["version"])
     yield "Files", f"{manifest['fileCount']}, together {size_text(manifest['byteSize'])}"
     yield "Records", str(manifest["recordCount"]) if "recordCount" in manifest else "not counted"

@@ -287,12 +287,17 @@ def test_a_workbook_is_read_like_a_text_sheet(run, data):
     from openpyxl import Workbook
 
     book = Workbook()
-    for row in (["Path", "Date"], ["train.jsonl", "2020-01-02"], ['=HYPERLINK("http://x")', None]):
+    for row in (["Path", "Date"], ["train.jsonl", "2020-01-02"]):
         book.active.append(row)
     book.save(data / "metadata.xlsx")
     answer, found = described(run, data)
     assert found["temporal"] == {"start": "2020-01-02", "end": "2020-01-02"}
     assert any("does not name these files" in note for note in answer["notes"])
+    book.active.append(['=HYPERLINK("http://x")', None])
+    book.save(data / "metadata.xlsx")
+    answer, found = described(run, data, "--force", "--no-profile")
+    assert "temporal" not in found
+    assert any("metadata.xlsx was not read: row 3 holds a formula" in note for note in answer["notes"])
 
 
 # The description itself -----------------------------------------------------------------------------------------------
