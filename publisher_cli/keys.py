@@ -36,7 +36,7 @@ def new(given: Namespace, console: Console) -> int:
     from datasigil.signing import LocalSigner
 
     folder = places.make_folder(keys_folder())
-    path = _path_of(given.name)
+    path = key_path(given.name)
     if path.exists():
         raise DatasigilError(
             "KEY_FILE", "there is a key of that name", place=str(path), next_action="choose another --name"
@@ -63,14 +63,14 @@ def show(given: Namespace, console: Console) -> int:
     """Show one key, or list all; needs no passphrase."""
     if given.name is None:
         names = sorted(path.name.removesuffix(".pem") for path in keys_folder().glob("*.pem"))
-        keys = [{"name": name, "did": public_half(name).id, "path": str(_path_of(name))} for name in names]
+        keys = [{"name": name, "did": public_half(name).id, "path": str(key_path(name))} for name in names]
         text = (
             "".join(f"{one['name']:<20} {one['did']}\n" for one in keys)
             or "no keys yet; `datasigil key new --name NAME` makes one\n"
         )
         console.result({"type": "KeyList", "formatVersion": 1, "keys": keys}, text)
         return 0
-    path = _path_of(given.name)
+    path = key_path(given.name)
     if not path.exists():
         raise _no_key(given.name)
     return _shown(given.name, path, public_half(given.name), console)
@@ -91,7 +91,7 @@ def load_signer(name_or_path: str | None) -> LocalSigner:
     from datasigil.signing import LocalSigner
 
     name = name_or_path or only_key()
-    path = Path(name) if name.endswith(".pem") or "/" in name else _path_of(name)
+    path = Path(name) if name.endswith(".pem") or "/" in name else key_path(name)
     if not path.exists():
         raise _no_key(name)
     return LocalSigner.load(path, places.passphrase(f"passphrase for the key {name}"))
@@ -119,6 +119,8 @@ def public_half(name: str) -> DidDocument:
         DatasigilError: KEY_FILE, when it is missing or damaged.
     """
     path = keys_folder() / f"{name}.did.json"
+    if not path.exists() and not key_path(name).exists():
+        raise _no_key(name)
     try:
         document = parse_did_document(parse_json(read_file(path, DOCUMENT_MAX_BYTES)))
         if not document.methods:
@@ -143,7 +145,12 @@ def fingerprint(multibase: str) -> str:
     return " ".join(digits[start : start + 4] for start in range(0, 64, 4))
 
 
-def _path_of(name: str) -> Path:
+def key_path(name: str) -> Path:
+    """Return where the key of a name lies; a path is no name.
+
+    Raises:
+        DatasigilError: USAGE.
+    """
     if not NAME.match(name):
         raise DatasigilError(
             "USAGE", "a key's name is a short word", expected="letters, digits, dot, dash, underscore", found=name[:80]

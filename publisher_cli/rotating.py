@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from datasigil.canonical import jcs
 from datasigil.credentials.did import did_document
 from datasigil.credentials.key_rotation import REQUEST_TYPE, new_key_rotation, parse_key_rotation
-from datasigil.errors import DatasigilError
+from datasigil.errors import DatasigilError, MalformedError
 from datasigil.signing import LocalSigner, add_proof
 from datasigil.transparency.durable import sync_directory, write_durably
 from publisher_cli import places, records
-from publisher_cli.keys import fingerprint, keys_folder, load_signer, only_key
+from publisher_cli.keys import fingerprint, key_path, load_signer, only_key
 from publisher_cli.site.address import SiteAddress
 from publisher_cli.site.folder import Site
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from typing import Any
 
+    from datasigil.encoding import JsonObject
     from datasigil.report.terminal import Console
 
 RETIRED_MAX = 1000
@@ -36,14 +37,15 @@ RETIRED_MAX = 1000
 def run(given: Namespace, console: Console) -> int:
     """Make a new key of the same kind; with --static, sign and log the rotation for the site's did:web."""
     name = given.name or only_key()
-    path = keys_folder() / f"{name}.pem"
+    path = key_path(name)
     _finish_earlier(path, console)
     old = load_signer(name)
     new = LocalSigner.generate(old.public_key.kind)
-    _refuse_beforehand(given, old)
+    # Signed and judged in memory first: nothing that can be refused leaves a key behind.
+    request = _signed_request(given, old, new) if given.static else None
     coming = path.with_name(f"{name}.next.pem")
     new.save(coming, places.passphrase(f"new passphrase for the key {name}", new=True))
-    logged = _log_rotation(given, old, new) if given.static else {}
+    logged = _log_rotation(given, request, new) if request is not None else {}
     retired = _swap(path, coming, new)
     shown: dict[str, Any] = {
         "type": "KeyRotated", "formatVersion": 1, "name": name, "previous": old.public_key.multibase, "did": new.controller,
@@ -64,16 +66,14 @@ def run(given: Namespace, console: Console) -> int:
     return 0
 
 
-def _refuse_beforehand(given: Namespace, old: LocalSigner) -> None:
-    """Refuse what cannot be rotated before a new key is made.
+def _signed_request(given: Namespace, old: LocalSigner, new: LocalSigner) -> JsonObject:
+    """Return the rotation, signed by both keys.
 
     A site whose one key signs its log too cannot change that key: the log's key is what users pinned.
 
     Raises:
-        DatasigilError: USAGE, NOT_YOURS, and as `Site`.
+        DatasigilError: USAGE, NOT_YOURS, and as `Site`; MalformedError: SCHEMA, for a reason that cannot be published.
     """
-    if not given.static:
-        return
     signer = load_signer(given.site_key) if given.site_key else old
     site = _open(given, signer)
     if signer.public_key == old.public_key:
@@ -87,6 +87,19 @@ def _refuse_beforehand(given: Namespace, old: LocalSigner) -> None:
             "NOT_YOURS", "the site does not list this key", place=given.static, expected="a key of its did.json", found=old.public_key.multibase,
             next_action="name the key that issued the site's credentials",
         )  # fmt: skip
+    now = datetime.now(UTC).replace(microsecond=0)
+    before, after = (site.address.method(one.public_key) for one in (old, new))
+    try:
+        request = new_key_rotation(
+            issuer=site.address.did, new_id=after, new_key=new.public_key, authorizing_id=before, authorizing_key=old.public_key,
+            reason=given.reason, created=now, nonce=secrets.token_urlsafe(24),
+        )  # fmt: skip
+    except MalformedError as error:
+        error.next_action = error.next_action or "correct --reason"
+        raise
+    for one, method in ((old, before), (new, after)):
+        request = add_proof(request, one.as_method(method), created=now)
+    return request
 
 
 def _open(given: Namespace, signer: LocalSigner) -> Site:
@@ -98,22 +111,19 @@ def _open(given: Namespace, signer: LocalSigner) -> Site:
     return Site(Path(given.static), SiteAddress.at(base, dev=places.is_dev(given.dev)), signer)
 
 
-def _log_rotation(given: Namespace, old: LocalSigner, new: LocalSigner) -> dict[str, Any]:
-    """Sign the rotation with both keys and put it into the site's log; return what the command shows of it."""
-    now = datetime.now(UTC).replace(microsecond=0)
+def _log_rotation(given: Namespace, request: JsonObject, new: LocalSigner) -> dict[str, Any]:
+    """Put the rotation into the site's log; return what the command shows of it."""
     with records.locked(places.make_folder(places.state_folder() / "sites") / ".lock"):
         site = _open(given, load_signer(given.site_key))
-        before, after = (site.address.method(one.public_key) for one in (old, new))
-        request = new_key_rotation(
-            issuer=site.address.did, new_id=after, new_key=new.public_key, authorizing_id=before, authorizing_key=old.public_key,
-            reason=given.reason, created=now, nonce=secrets.token_urlsafe(24),
-        )  # fmt: skip
-        for signer, method in ((old, before), (new, after)):
-            request = add_proof(request, signer.as_method(method), created=now)
         site.add_key(new.public_key)
         index = site.log_statement("key", request, parse_key_rotation(request).digest, REQUEST_TYPE)
-        site.update(now)
-        return {"did": site.address.did, "logIndex": index, "logOrigin": site.address.origin, "site": site.address.base}
+        site.update(datetime.now(UTC))
+        return {
+            "did": site.address.did,
+            "logIndex": index,
+            "logOrigin": site.address.origin,
+            "site": site.address.base,
+        }
 
 
 def _swap(path: Path, coming: Path, new: LocalSigner) -> Path:

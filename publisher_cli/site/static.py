@@ -179,7 +179,9 @@ def _bundle_file(path: Path) -> Bundle:
             expected="a bundle (NAME.sigil.json)",
         ) from None
     except MalformedError as error:
-        error.place = f"{path}: {error.place}" if error.place else str(path)
+        if not error.place.startswith(str(path)):
+            error.place = f"{path}: {error.place}" if error.place else str(path)
+        error.next_action = error.next_action or "name a bundle (NAME.sigil.json)"
         raise
 
 
