@@ -8,6 +8,7 @@ text a million times over.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -41,6 +42,24 @@ def parquet_rows(content: bytes, columns: Sequence[str], path: str) -> Iterator[
         raise MalformedError(
             "RECORD", f"not a Parquet file that can be read: {str(error)[:160]}", place=place
         ) from None
+
+
+def as_jsonl(content: bytes, columns: Sequence[str], path: str) -> bytes:
+    """Return the named columns of a Parquet file as jsonl, one line per row, so that one strict reader serves both formats.
+
+    Raises:
+        DatasigilError: as `parquet_rows`.
+        MalformedError: as `parquet_rows`, and RECORD for a value that JSON does not have, such as a date.
+    """
+    lines = []
+    for index, row in parquet_rows(content, columns, path):
+        try:
+            lines.append(json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8"))
+        except (TypeError, ValueError) as error:
+            raise MalformedError(
+                "RECORD", "a value is none of text, whole number, list or group of these", place=f"{display_path(path)} row {index + 1}", found=str(error)[:120]
+            ) from None  # fmt: skip
+    return b"".join(line + b"\n" for line in lines)
 
 
 def _pyarrow(place: str) -> Any:
@@ -126,4 +145,4 @@ def _too_much(place: str, expected: str, found: str) -> MalformedError:
     )  # fmt: skip
 
 
-__all__ = ["BATCH_ROWS", "parquet_rows"]
+__all__ = ["BATCH_ROWS", "as_jsonl", "parquet_rows"]

@@ -1,7 +1,10 @@
 """Parquet is read from verified bytes in bounded memory: bombs, lies in the footer and odd types are refused where they stand."""
 
 import contextlib
+import datetime as dt
+import decimal
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +12,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from trainees import jsonl, make_case, rows
 
 from datasigil.errors import DatasigilError
 from training_worker import parquet_rows as module
-from training_worker.parquet_rows import parquet_rows
+from training_worker.gate import passed_gate
+from training_worker.parquet_rows import as_jsonl, parquet_rows
+from training_worker.preparation import divide_files
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,8 +43,8 @@ def code_of(content: bytes, columns=("text", "label")) -> str:
 @pytest.mark.parametrize("dictionary", [True, False])
 def test_rows_come_out_as_they_went_in(compression, dictionary):
     content = parquet(GOOD, compression=compression, use_dictionary=dictionary, row_group_size=7)
-    rows = list(parquet_rows(content, ("text", "label"), "f.parquet"))
-    assert rows == [(n, {"text": GOOD["text"][n], "label": GOOD["label"][n]}) for n in range(100)]
+    found = list(parquet_rows(content, ("text", "label"), "f.parquet"))
+    assert found == [(n, {"text": GOOD["text"][n], "label": GOOD["label"][n]}) for n in range(100)]
 
 
 @pytest.mark.parametrize(
@@ -54,10 +60,10 @@ def test_what_is_no_parquet_is_not_handed_to_the_library(content, monkeypatch):
 def test_a_damaged_file_is_refused(place):
     content = bytearray(parquet(GOOD, compression="zstd", write_page_checksum=True))
     content[place] ^= 0xFF
-    rows = None
+    found = None
     with contextlib.suppress(DatasigilError):
-        rows = list(parquet_rows(bytes(content), ("text", "label"), "f.parquet"))
-    assert rows is None or len(rows) == 100  # a byte that means nothing to these columns
+        found = list(parquet_rows(bytes(content), ("text", "label"), "f.parquet"))
+    assert found is None or len(found) == 100  # a byte that means nothing to these columns
 
 
 def test_a_truncated_file_is_refused():
@@ -94,9 +100,9 @@ def test_too_many_rows_are_refused_by_the_footer_alone(monkeypatch):
 def test_a_bomb_is_refused_in_flat_memory(tmp_path):
     """One text of a megabyte, a hundred thousand times over, in a few kilobytes: a hundred gigabytes for a reader that unpacks."""
     text = "x" * (1024 * 1024)
-    rows = pa.DictionaryArray.from_arrays(pa.array([0] * 100_000, pa.int32()), pa.array([text]))
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 100_000, pa.int32()), pa.array([text]))
     sink = io.BytesIO()
-    pq.write_table(pa.table({"text": rows, "label": pa.array(["a"] * 100_000)}), sink, compression="zstd")
+    pq.write_table(pa.table({"text": texts, "label": pa.array(["a"] * 100_000)}), sink, compression="zstd")
     assert len(sink.getvalue()) < 200_000
     (tmp_path / "bomb.parquet").write_bytes(sink.getvalue())
     script = (
@@ -117,3 +123,68 @@ def test_a_bomb_is_refused_in_flat_memory(tmp_path):
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "bomb.parquet")], cwd=ROOT, capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) < 200 * 1024  # KiB
+
+
+def as_parquet(case_files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return jsonl files as Parquet files of the same rows."""
+    made = {}
+    for name, data in case_files.items():
+        records = [json.loads(line) for line in data.splitlines()]
+        columns = {key: [record[key] for record in records] for key in records[0]}
+        made[name.replace(".jsonl", ".parquet")] = parquet(columns, compression="zstd")
+    return made
+
+
+FILES = {f"{name}.jsonl": jsonl(rows(name, count)) for name, count in (("train", 24), ("validation", 9), ("test", 9))}
+
+
+def case_of(folder: Path, files: dict[str, bytes]):
+    case = make_case(folder, files=files)
+    case.recipe_path.write_text(case.recipe_path.read_text().replace(".jsonl", ".parquet"))
+    return case
+
+
+def test_a_credentialed_parquet_dataset_is_read_as_the_same_rows(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    texts = []
+    for case in (make_case(tmp_path / "a", files=FILES), case_of(tmp_path / "b", as_parquet(FILES))):
+        with passed_gate(case.request().recipe, case.folder, case.settings()) as gate:
+            divided = divide_files(case.request().recipe, [gate.datasets[0].files])
+            texts.append([(one.record.text, one.labels, one.record.document) for name in ("train", "validation", "test") for one in divided.partition.split(name)])  # fmt: skip
+    assert texts[0] == texts[1]
+    assert len(texts[0]) == 42
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"PAR1 but only in front", "FORMAT"),
+        (jsonl(rows("train", 3)), "FORMAT"),
+        (parquet({"text": ["x"], "kind": ["payment"], "document": ["d"]}), "COLUMN"),
+        (parquet({"text": ["x"], "label": ["salary"], "document": ["d"]}), "LABEL"),
+        (parquet({"text": [1], "label": ["payment"], "document": ["d"]}), "RECORD"),
+        (parquet({"text": [None], "label": ["payment"], "document": ["d"]}), "RECORD"),
+        (parquet({"text": pa.array([], pa.string()), "label": pa.array([], pa.string()), "document": pa.array([], pa.string())}), "EMPTY_FILE"),
+    ],
+)  # fmt: skip
+def test_a_parquet_file_that_does_not_fit_is_refused_with_its_own_code(tmp_path, content, code):
+    case = case_of(tmp_path, as_parquet(FILES) | {"train.parquet": content})
+    with passed_gate(case.request().recipe, case.folder, case.settings()) as gate, pytest.raises(DatasigilError) as caught:  # fmt: skip
+        divide_files(case.request().recipe, [gate.datasets[0].files])
+    assert caught.value.code == code
+    assert "train.parquet" in caught.value.place
+
+
+def test_rows_are_read_by_the_reader_of_jsonl():
+    assert as_jsonl(parquet({"text": ["é"], "label": [["a"]]}), ("text", "label"), "f.parquet") == '{"text": "é", "label": ["a"]}\n'.encode()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value",
+    [dt.datetime(2026, 1, 1), b"bytes", float("nan"), decimal.Decimal("1.5")],
+)  # fmt: skip
+def test_a_value_that_json_does_not_have_is_refused_at_its_row(value):
+    with pytest.raises(DatasigilError) as caught:
+        as_jsonl(parquet({"text": ["x"], "label": [value]}), ("text", "label"), "f.parquet")
+    assert (caught.value.code, caught.value.place) == ("RECORD", "f.parquet row 1")
