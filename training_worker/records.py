@@ -1,4 +1,4 @@
-"""Records out of verified bytes: jsonl, csv, and pairs of sentence and tag files.
+"""Records out of verified bytes: jsonl, csv, Parquet, and pairs of sentence and tag files.
 
 Here: strict parsers from bytes to `Record`, labelled or in turns. Not here: where the bytes come from (`verified_files`), what labels mean
 (`labels`), splits. Nothing here opens a file, and nothing skips a line: a record that does not fit stops the run.
@@ -18,9 +18,12 @@ from datasigil.encoding import GENERIC, parse_json
 from datasigil.errors import DatasigilError, MalformedError
 from training_worker.formats import check_text_format, refuse_code, suffix
 from training_worker.limits import CSV_COLUMNS_MAX, RECORD_MAX_BYTES, RECORDS_MAX
+from training_worker.parquet_rows import as_jsonl
 from training_worker.recipe import Columns, Data
 from training_worker.verified_files import VerifiedFiles
 
+PARQUET = ".parquet"
+TABLE_SUFFIXES = frozenset({".jsonl", ".csv", PARQUET})
 SPLITS = ("train", "validation", "test")
 
 
@@ -80,15 +83,14 @@ def _chosen(paths: tuple[str, ...], data: Data) -> list[tuple[str, str]]:
 
 
 def _read_file(files: VerifiedFiles, data: Data, dataset: int, path: str, split: str) -> list[Record]:
-    content = files.read(path)
-    check_text_format(path, content)
-    if data.columns is not None and data.columns.labels is None and suffix(path) in {".jsonl", ".csv"}:
+    content = _text_content(files.read(path), data.columns, path)
+    if data.columns is not None and data.columns.labels is None and suffix(path) in TABLE_SUFFIXES:
         return _read_turns(content, data.columns, dataset, path, split)
     if data.layout == "sentences+tags":
         assert data.tags is not None
         tag_path = f"{data.tags.rstrip('/')}/{path.rpartition('/')[2]}"
         rows = read_sentences(content, files.read(tag_path), path, tag_path)
-    elif suffix(path) == ".jsonl":
+    elif suffix(path) in {".jsonl", PARQUET}:
         assert data.columns is not None
         rows = read_jsonl(content, data.columns, path)
     elif suffix(path) == ".csv":
@@ -96,12 +98,24 @@ def _read_file(files: VerifiedFiles, data: Data, dataset: int, path: str, split:
         rows = read_csv(content, data.columns, path)
     else:
         raise DatasigilError(
-            "FORMAT", "records are read from jsonl and csv", place=display_path(path), found=suffix(path) or "no suffix"
+            "FORMAT",
+            "records are read from jsonl, csv and Parquet",
+            place=display_path(path),
+            found=suffix(path) or "no suffix",
         )
     records = [Record(dataset, path, index, text, tags, document, split) for index, text, tags, document in rows]
     if not records:
         raise _empty(path)
     return records
+
+
+def _text_content(content: bytes, columns: Columns | None, path: str) -> bytes:
+    """Return a file as the text its reader takes, after its format was sniffed; of Parquet, the recipe's columns as jsonl."""
+    if suffix(path) == PARQUET and columns is not None:
+        named = (columns.text, columns.labels, columns.prompt, columns.completion, columns.messages, columns.document)
+        return as_jsonl(content, list(dict.fromkeys(name for name in named if name)), path)
+    check_text_format(path, content)
+    return content
 
 
 def _read_turns(content: bytes, columns: Columns, dataset: int, path: str, split: str) -> list[Record]:
