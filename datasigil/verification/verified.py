@@ -79,7 +79,7 @@ class VerifiedDataset(_Verified):
     """A dataset all of whose files were established; the one thing that training accepts."""
 
     def to_datasets(self, **options: Any) -> Any:
-        """Return the data as a Hugging Face `datasets.DatasetDict` with one split per csv, jsonl or ndjson file.
+        """Return the data as a Hugging Face `datasets.DatasetDict` with one split per csv, jsonl, ndjson or parquet file.
 
         Raises:
             DatasigilError: EXTRA_MISSING when the package `datasets` is not installed; FORMAT when no file can be loaded.

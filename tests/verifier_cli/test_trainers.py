@@ -105,6 +105,26 @@ def test_the_notebook_runs_from_top_to_bottom(clauses):
     assert set(names["rows"].column_names) == {"id", "contract", "text", "label"}
 
 
+def test_a_parquet_file_as_the_hub_serves_it_is_loaded_from_verified_bytes(desk, tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = pa.table({"text": ["a", "b"], "label": [0, 1]})
+    target = tmp_path / "t.parquet"
+    parquet.write_table(table, target)
+    world = World(now=desk.world.now)
+    world.files = {"data/train-00000-of-00001.parquet": target.read_bytes(), "data/bad.parquet": b"PAR1 no table PAR1"}
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    hub = type(desk)(folder, world, desk.capsys)
+    dataset = datasigil.require_dataset(hub.bundle, data=hub.data, policy=hub.policy)
+    loaded = dataset.to_datasets(files=("data/train-00000-of-00001.parquet",))
+    assert loaded["data_train_00000_of_00001"].to_list() == table.to_pylist()
+    with pytest.raises(DatasigilError) as caught:
+        dataset.to_datasets()
+    assert (caught.value.code, caught.value.place) == ("FORMAT", "data/bad.parquet")
+
+
 def test_to_datasets_gives_the_verified_rows_and_open_the_verified_bytes(clauses):
     dataset = datasigil.require_dataset(clauses.bundle, data=clauses.data, policy=clauses.policy)
     tables = dataset.to_datasets()
