@@ -36,12 +36,13 @@ class AnchorRow:
 
 
 _EVENT = tuple(AUDIT_EVENTS.c[name] for name in EventRow.__dataclass_fields__)
+_LAST = select(*_EVENT).order_by(AUDIT_EVENTS.c.position.desc()).limit(1)
 _ANCHOR = tuple(AUDIT_ANCHORS.c[name] for name in AnchorRow.__dataclass_fields__)
 
 
 def last_event(connection: Connection) -> EventRow | None:
     """The newest event."""
-    row = connection.execute(select(*_EVENT).order_by(AUDIT_EVENTS.c.position.desc()).limit(1)).one_or_none()
+    row = connection.execute(_LAST).one_or_none()
     return None if row is None else EventRow(*row)
 
 

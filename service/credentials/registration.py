@@ -31,7 +31,7 @@ from service.credentials.repository import (
     DigestRow,
     NewCredential,
     by_digest,
-    by_id,
+    id_taken,
     insert_credential,
     insert_derived,
     insert_manifest,
@@ -40,7 +40,7 @@ from service.credentials.repository import (
 from service.lineage.repository import insert_edges
 from service.notifications.outbox import REGISTERED, tell
 from service.problems import Problem
-from service.status_lists.repository import IndexRow, index_taken, insert_index, list_by_url
+from service.status_lists.repository import IndexRow, ListSize, index_taken, insert_index, list_size
 from service.status_lists.signing import is_own_list
 
 
@@ -108,18 +108,25 @@ class RegisterCredential:
             return existing, False
         self._check_free(batch)
         index = batch.append(log_entry("issue", credential.digest, credential.issuer, credential.type))
-        seq = insert_credential(batch.connection, _row(self.registration), log_index=index, now=batch.seconds)
+        new = _row(self.registration)
+        seq = insert_credential(batch.connection, new, log_index=index, now=batch.seconds)
         for entry in credential.status:
             insert_index(batch.connection, seq, IndexRow(entry.list_id, entry.index, entry.purpose))
-            held = list_by_url(batch.connection, entry.list_id)
+            held = _list(batch, entry.list_id)
             if held is not None:  # a list made before this entry says nothing about it; verifiers refuse it
                 batch.touch(held.id)
         self._store_derived(batch, seq)
         remember(batch, self.idempotency, credential.digest)
         named = {"id": credential.id, "digest": credential.digest, "type": credential.type, "logIndex": index}
         tell(batch, REGISTERED, issuer=credential.issuer, data=named)
-        stored = by_digest(batch.connection, credential.digest)
-        assert stored is not None
+        stored = CredentialRow(
+            seq=seq,
+            log_index=index,
+            registered_at=batch.seconds,
+            revoked=False,
+            suspended=False,
+            **_without_document(new),
+        )
         return stored, True
 
     def _add_manifest(self, batch: Batch, existing: CredentialRow) -> None:
@@ -136,7 +143,7 @@ class RegisterCredential:
 
     def _check_free(self, batch: Batch) -> None:
         credential = self.registration.credential
-        if by_id(batch.connection, credential.id) is not None:
+        if id_taken(batch.connection, credential.id):
             raise Problem(
                 "ID_TAKEN",
                 "Another credential with this id is registered",
@@ -152,14 +159,14 @@ class RegisterCredential:
                     pointer=f"{place}/statusListIndex",
                     next_action="issue again: a credential draws a fresh index",
                 )
-            held = list_by_url(batch.connection, entry.list_id)
-            if held is not None and entry.index >= 8 * len(held.bits):
+            held = _list(batch, entry.list_id)
+            if held is not None and entry.index >= held.bits:
                 raise Problem(
                     "STATUS_RANGE",
                     "The index lies outside the status list",
                     status=422,
                     pointer=f"{place}/statusListIndex",
-                    expected=f"below {8 * len(held.bits)}",
+                    expected=f"below {held.bits}",
                 )
             if held is None and entry.list_id.startswith(batch.base_url + "/"):
                 raise Problem(
@@ -178,6 +185,21 @@ class RegisterCredential:
         insert_edges(batch.connection, seq, references(given.credential))
         if given.manifest is not None:
             insert_manifest(batch.connection, given.manifest.digest, given.manifest_body)
+
+
+def _list(batch: Batch, url: str) -> ListSize | None:
+    """A list kept here, asked for once in a batch: lists are made, and never go away."""
+    found = batch.memory.get(url)
+    if found is None:
+        found = list_size(batch.connection, url)
+        if found is not None:
+            batch.memory[url] = found
+    assert found is None or isinstance(found, ListSize)
+    return found
+
+
+def _without_document(new: NewCredential) -> dict[str, Any]:
+    return {name: value for name, value in vars(new).items() if name != "document"}
 
 
 def _parsed(document: Any) -> Credential:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, or_, select, update
 
 from service.limits import LINEAGE_CREDENTIALS_MAX, LINEAGE_NODES_MAX
 from service.tables import CREDENTIALS, KNOWN_DIGESTS, MANIFESTS, PUBLISHERS, SEARCH_TERMS
@@ -101,12 +101,19 @@ class Filter:
     proven_by: int = 0  # seconds since 1970: registered by then, which the log proves
 
 
+# What every registration and every read asks is built once: building a statement costs as much as running it.
+_INSERT = insert(CREDENTIALS).returning(_C.seq)
+_INSERT_DIGESTS = insert(KNOWN_DIGESTS)
+_INSERT_TERMS = insert(SEARCH_TERMS)
+_BY_DIGEST = select(*ROW).where(_C.digest == bindparam("digest"))
+_BY_NAME = select(_C.seq).where(or_(_C.id == bindparam("name"), _C.digest == bindparam("name")))
+_DOCUMENT = select(_C.document, _C.digest).where(or_(_C.id == bindparam("name"), _C.digest == bindparam("name")))
+
+
 def insert_credential(connection: Connection, new: NewCredential, *, log_index: int, now: int) -> int:
     """Store a credential; return its sequence number."""
-    connection.execute(
-        insert(CREDENTIALS).values(**vars(new), log_index=log_index, registered_at=now, revoked=False, suspended=False)
-    )
-    return int(connection.execute(select(_C.seq).where(_C.id == new.id)).scalar_one())
+    values = {**vars(new), "log_index": log_index, "registered_at": now, "revoked": False, "suspended": False}
+    return int(connection.execute(_INSERT, values).scalar_one())
 
 
 def insert_derived(connection: Connection, seq: int, digests: Sequence[DigestRow], terms: Collection[str]) -> None:
@@ -114,10 +121,10 @@ def insert_derived(connection: Connection, seq: int, digests: Sequence[DigestRow
     unique = {(row.sha256, row.kind): row for row in digests}
     rows = [{"credential_seq": seq, **vars(row)} for row in unique.values()]
     if rows:
-        connection.execute(insert(KNOWN_DIGESTS), rows)
+        connection.execute(_INSERT_DIGESTS, rows)
     words = [{"credential_seq": seq, "term": term} for term in sorted(terms)]
     if words:
-        connection.execute(insert(SEARCH_TERMS), words)
+        connection.execute(_INSERT_TERMS, words)
 
 
 def insert_manifest(connection: Connection, digest: str, body: bytes) -> None:
@@ -150,13 +157,18 @@ def by_id(connection: Connection, identifier: str) -> CredentialRow | None:
 
 def by_digest(connection: Connection, digest: str) -> CredentialRow | None:
     """The credential with this digest."""
-    row = connection.execute(select(*ROW).where(_C.digest == digest)).one_or_none()
+    row = connection.execute(_BY_DIGEST, {"digest": digest}).one_or_none()
     return None if row is None else CredentialRow(*row)
+
+
+def id_taken(connection: Connection, identifier: str) -> bool:
+    """Whether a credential with this id, or this digest, is registered."""
+    return connection.execute(_BY_NAME, {"name": identifier}).first() is not None
 
 
 def document_of(connection: Connection, identifier: str) -> tuple[bytes, str] | None:
     """The signed bytes of a credential given by id or digest, and its digest."""
-    row = connection.execute(select(_C.document, _C.digest).where(_named(identifier))).one_or_none()
+    row = connection.execute(_DOCUMENT, {"name": identifier}).one_or_none()
     return None if row is None else (bytes(row[0]), row[1])
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from service.tables import STATUS_CHANGES, STATUS_INDICES, STATUS_LISTS
 
@@ -57,6 +57,28 @@ def insert_list(connection: Connection, *, url: str, slug: str, purpose: str, pu
         )
     )
     return int(connection.execute(select(STATUS_LISTS.c.id).where(STATUS_LISTS.c.url == url)).scalar_one())
+
+
+@dataclass(frozen=True)
+class ListSize:
+    """A status list's row and how many entries it has room for."""
+
+    id: int
+    bits: int
+
+
+# What every registration asks is built once: building a statement costs as much as running it.
+_SIZE = select(STATUS_LISTS.c.id, func.length(STATUS_LISTS.c.bits)).where(STATUS_LISTS.c.url == bindparam("url"))
+_TAKEN = select(STATUS_INDICES.c.position).where(
+    STATUS_INDICES.c.list_url == bindparam("url"), STATUS_INDICES.c.position == bindparam("position")
+)
+_INSERT_INDEX = insert(STATUS_INDICES)
+
+
+def list_size(connection: Connection, url: str) -> ListSize | None:
+    """The list with this id, without its bits."""
+    row = connection.execute(_SIZE, {"url": url}).one_or_none()
+    return None if row is None else ListSize(int(row[0]), 8 * int(row[1]))
 
 
 def list_by_url(connection: Connection, url: str) -> ListRow | None:
@@ -122,19 +144,12 @@ def lists_of(connection: Connection, publisher_id: int, purpose: str) -> list[st
 
 def index_taken(connection: Connection, url: str, position: int) -> bool:
     """Whether a registered credential holds this index."""
-    return (
-        connection.execute(
-            select(STATUS_INDICES.c.position).where(
-                STATUS_INDICES.c.list_url == url, STATUS_INDICES.c.position == position
-            )
-        ).one_or_none()
-        is not None
-    )
+    return connection.execute(_TAKEN, {"url": url, "position": position}).one_or_none() is not None
 
 
 def insert_index(connection: Connection, credential_seq: int, row: IndexRow) -> None:
     """Give an index to a credential."""
-    connection.execute(insert(STATUS_INDICES).values(credential_seq=credential_seq, **vars(row)))
+    connection.execute(_INSERT_INDEX, {"credential_seq": credential_seq, **vars(row)})
 
 
 def indices_of(connection: Connection, credential_seq: int) -> list[IndexRow]:

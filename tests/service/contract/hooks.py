@@ -15,9 +15,10 @@ import schemathesis
 from registry_process import LivePublisher, RegistryProcess
 
 from datasigil.canonical import document_digest
+from datasigil.signing import LocalSigner
 
 registry = RegistryProcess(Path(os.environ["REGISTRY_FOLDER"]), port=int(os.environ["REGISTRY_PORT"]))
-publisher = LivePublisher(registry)
+publisher = LivePublisher(registry, LocalSigner.from_seed(os.environ["REGISTRY_OPERATOR_SEED"].encode()))
 chance = random.Random(20261125)
 published = [publisher.publish(), publisher.publish()]
 one = publisher.credential()

@@ -14,15 +14,21 @@ import pytest
 from openapi_spec_validator import validate
 from registry_process import RegistryProcess
 
+from datasigil.signing import LocalSigner
+
 HERE = Path(__file__).parent
+OPERATOR_SEED = "the operator of a test registry."
 # Tile paths are rare among random text; that says nothing about the registry.
 LENIENT = ("--suppress-health-check", "filter_too_much")
 
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[RegistryProcess]:
-    """A served registry with a hosted key."""
-    with RegistryProcess(tmp_path / "data").initialise("--hosted-key") as running:
+    """A served registry with a hosted key, whose one publisher is an operator, so that no role stands before an answer."""
+    made = RegistryProcess(tmp_path / "data").initialise("--hosted-key")
+    done = made.run("admin", "operator", LocalSigner.from_seed(OPERATOR_SEED.encode()).controller)
+    assert done.returncode == 0, done.stderr
+    with made as running:
         yield running
 
 
@@ -33,6 +39,7 @@ def run(registry: RegistryProcess, repository: Path, *arguments: str) -> None:
         "SCHEMATHESIS_HOOKS": "hooks",
         "REGISTRY_FOLDER": str(registry.folder),
         "REGISTRY_PORT": str(registry.port),
+        "REGISTRY_OPERATOR_SEED": OPERATOR_SEED,
     }
     program = [str(Path(sys.executable).parent / "st"), "--config-file", str(HERE / "schemathesis.toml")]
     done = subprocess.run(
