@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from training_worker.classifier import EncoderClassifier
 
 EXPORT = "export.json"
+GENERATOR = "generator.json"  # what `language_run` writes in the place of classifier and head
 OPSET = 17
 TOLERANCE = 1e-4  # largest difference of a probability from the trained model's
 PROBES = (
@@ -72,10 +73,16 @@ def export(folder: Path, recipe: Recipe, recipe_path: Path, form: str, out: Path
         raise DatasigilError("OUT_EXISTS", "the export folder exists already", place=str(out), next_action="choose another -o")  # fmt: skip
     receipt = read_run(folder)
     same_recipe(receipt.document, recipe.digest, recipe_path)
+    if form != "adapter" and not (folder / CLASSIFIER).is_file():
+        raise DatasigilError(
+            "NOT_A_CLASSIFIER", f"{form} is written for classifiers; this run learned text", place=str(folder), expected=CLASSIFIER,
+            next_action="export the adapter: every server that takes PEFT adapters loads it on the base model",
+        )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="datasigil-export-") as work:
         if form == "adapter":
-            names = (ADAPTER, ADAPTER_CONFIG, HEAD, CLASSIFIER)
-            files, difference = {name: (folder / name).read_bytes() for name in names}, 0.0
+            names = (ADAPTER, ADAPTER_CONFIG, HEAD, CLASSIFIER, GENERATOR)
+            files = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+            difference = 0.0
         else:
             files, difference = _converted(folder, receipt, recipe, recipe_path.resolve().parent, form, Path(work))
     document = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trainees import Case, make_case
+from trainees import Case, make_case, make_chat_case, write_tiny_llama
 
 from datasigil.canonical import sha256_hex
 from datasigil.errors import DatasigilError
@@ -105,6 +105,18 @@ def test_another_recipe_exports_nothing(trained, tmp_path, capsys):
     run = str(trained.folder / "run")
     assert main(["export", run, "merged", "--recipe", str(other), "-o", str(tmp_path / "out")]) == 1
     assert "OTHER_RECIPE" in capsys.readouterr().err
+
+
+def test_a_run_that_learned_text_is_exported_as_its_adapter_alone(tmp_path):
+    (tmp_path / "case").mkdir()
+    case = make_chat_case(tmp_path / "case", write_tiny_llama(tmp_path / "base"))
+    case.train()
+    written = export(case, "adapter", tmp_path / "out")
+    assert {one["path"] for one in written["files"]} == {"adapter_model.safetensors", "adapter_config.json", "generator.json"}  # fmt: skip
+    for form in ("merged", "onnx"):
+        with pytest.raises(DatasigilError) as caught:
+            export(case, form, tmp_path / form)
+        assert caught.value.code == "NOT_A_CLASSIFIER"
 
 
 def test_a_library_that_is_missing_is_named(trained, tmp_path, monkeypatch):
