@@ -50,6 +50,11 @@ def _new(commands: Any) -> None:
     one.add_argument("data", metavar="DIR", help="the dataset's folder")
     one.add_argument("--bundle", metavar="FILE", help="its evidence bundle (default: DIR/.datasigil/bundle.sigil.json)")
     one.add_argument("-o", "--output", metavar="FILE", help="where to write the recipe (default: standard output)")
+    one.add_argument(
+        "--domain",
+        choices=["law", "finance", "health"],
+        help="write a folder: recipe.yaml, datasigil.toml with the sector's rules, evaluation.md",
+    )
     one.add_argument("--name", help="name of the model (default: the dataset's name)")
     one.add_argument("--force", action="store_true", help="replace an existing recipe")
     _gate_options(one)

@@ -15,6 +15,7 @@ from datasigil.bundle import DATASET_BUNDLE
 from datasigil.errors import DatasigilError
 from datasigil.report.terminal import Console
 from training_worker.base_model import find_base_model
+from training_worker.domains import domain_files, domain_header
 from training_worker.gate import GateSettings, passed_bundle
 from training_worker.gate_settings import gate_settings
 from training_worker.recipe import DEFAULT_BASE, Base, Recipe, parse_recipe
@@ -39,8 +40,11 @@ class NewRecipe:
 def run(given: Namespace, console: Console) -> int:
     """Write the recipe, or show it where no output is named."""
     data, output = Path(given.data), Path(given.output) if given.output else None
+    if given.domain is not None:
+        output = domain_folder(output, given.domain, force=given.force)
     bundle = Path(given.bundle) if given.bundle else data / DATASET_BUNDLE
-    written = new_recipe(bundle, data, output, given.name, gate_settings(given), force=given.force)
+    settings = gate_settings(given)
+    written = new_recipe(bundle, data, output, given.name, settings, force=given.force, domain=given.domain)
     found = written.finding
     labels = f"{len(found.labels)} labels, {'several' if found.multi else 'one'} per row"
     console.say(
@@ -54,8 +58,33 @@ def run(given: Namespace, console: Console) -> int:
     return 0
 
 
+def domain_folder(output: Path | None, domain: str, *, force: bool) -> Path:
+    """Return where a domain's recipe goes: recipe.yaml in the named folder, or in one named after the domain.
+
+    Raises:
+        DatasigilError: OUT_EXISTS, when one of the files is there.
+    """
+    folder = output or Path(domain)
+    for name in ("recipe.yaml", *domain_files(domain)):
+        if os.path.lexists(folder / name) and not force:
+            raise DatasigilError(
+                "OUT_EXISTS",
+                "a file of the scaffold exists already",
+                place=str(folder / name),
+                next_action="add --force, or choose another -o",
+            )
+    return folder / "recipe.yaml"
+
+
 def new_recipe(
-    bundle: Path, data: Path, output: Path | None, name: str | None, settings: GateSettings, *, force: bool = False
+    bundle: Path,
+    data: Path,
+    output: Path | None,
+    name: str | None,
+    settings: GateSettings,
+    *,
+    force: bool = False,
+    domain: str | None = None,
 ) -> NewRecipe:
     """Verify a dataset, look at it, and write the recipe that trains on it.
 
@@ -88,9 +117,12 @@ def new_recipe(
             base_digest=base.manifest.digest,
             package=DEFAULT_BASE,
         )
+    text = domain_header(domain) + text if domain else text
     recipe = parse_recipe(text.encode("utf-8"), place="the new recipe")
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
+        for beside, content in (domain_files(domain) if domain else {}).items():
+            write_file(output.parent / beside, content.encode("utf-8"))
         write_file(output, text.encode("utf-8"))
     return NewRecipe(text, recipe, finding)
 
