@@ -9,7 +9,7 @@ of the digests they compute, a chunk tree included; BLAKE3's limit is its own li
     python benchmarks/hashing/run.py [--size-mb 1500] [--files 100000] [--rounds 5] [--dir DIR] [--peers PYTHON]
 
 `--peers` names the interpreter of an environment with `model-signing` and `dvc`; a peer that is absent is named, and
-has no row. Not measured here: cold disks (`cold.py`), start-up (`credentials`).
+has no row. Not measured here: cold data, runs that come again, memory (`again.py`), start-up (`credentials`).
 """
 
 import argparse
