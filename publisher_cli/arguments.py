@@ -164,10 +164,14 @@ def _login(commands: Any) -> None:
 
 def _manifest(commands: Any) -> None:
     one = _command(
-        commands, "manifest", "issuing:manifest", "Hash a folder and list its files; `issue` does it by itself.",
+        commands, "manifest", "hashing:manifest", "Hash a folder and list its files; `issue` does it by itself.",
         "datasigil manifest contracts/ -o contracts.manifest.json",
     )  # fmt: skip
-    one.add_argument("folder", metavar="DIR", help="the folder that holds the dataset")
+    one.add_argument(
+        "folder",
+        metavar="DIR|ARCHIVE|s3://…",
+        help="the folder that holds the dataset, or a tar or zip file, or a bucket",
+    )
     one.add_argument("-o", "--output", metavar="FILE", help="write the manifest here (default: show its figures only)")
     _hash_options(one)
 

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any
 from datasigil.bundle import read_file, sidecar_path
 from datasigil.canonical import jcs, sha256_hex
 from datasigil.credentials.types import Credential, parse_credential
-from datasigil.datasets.building import build_manifest
-from datasigil.datasets.entry import BOTH_DIGESTS, SHA256_ONLY, Manifest, canonical_parts
+from datasigil.datasets.entry import Manifest, canonical_parts
 from datasigil.datasets.manifest import ManifestClaim, oms_root
 from datasigil.datasets.paths import EVIDENCE_FOLDER
-from datasigil.datasets.records import count_each, record_key
 from datasigil.encoding import JsonObject
 from datasigil.errors import DatasigilError, MalformedError, ManifestMismatchError
 from datasigil.limits import MIB
@@ -25,8 +23,7 @@ from datasigil.transparency.durable import write_durably
 from publisher_cli import envelope, records
 from publisher_cli.comparing import compare, manifest_of
 from publisher_cli.description import beside, read_description
-from publisher_cli.hash_cache import HashCache
-from publisher_cli.places import hash_cache_folder
+from publisher_cli.hashing import dataset_folder, hash_folder
 from publisher_cli.publishing import read_credential
 from publisher_cli.sources import sheet
 from publisher_cli.sources.rows import SUFFIX as ROWS_SUFFIX
@@ -41,26 +38,6 @@ if TYPE_CHECKING:
 LICENSE_MAX_BYTES = 4 * MIB
 # Figures that stand in for those of a manifest while a description is looked at before the hashing.
 STAND_IN = ManifestClaim("0" * 64, "0" * 64, 1, 0, 16 * MIB, (EVIDENCE_FOLDER,))
-
-
-def manifest(given: Namespace, console: Console) -> int:
-    """Hash a folder and write its manifest, or its figures when no file was named."""
-    folder = dataset_folder(given.folder)
-    built = hash_folder(folder, given, console)
-    if given.output:
-        write_durably(Path(given.output), canonical_parts(built))
-        console.say(f"wrote {given.output}")
-    figures = {
-        "type": "ManifestFigures",
-        "formatVersion": 1,
-        **ManifestClaim.of(built).to_subject(),
-        "digests": list(built.digests),
-    }
-    text = (
-        f"digest: {built.digest}\nroot:   {built.root.hex()}\nfiles:  {built.file_count}\nbytes:  {built.byte_size}\n"
-    )
-    console.result(figures, text)
-    return 0
 
 
 def issue(given: Namespace, console: Console) -> int:
@@ -193,26 +170,6 @@ class _Predecessor:
         }
 
 
-def dataset_folder(name: str) -> Path:
-    """Return the folder of a dataset.
-
-    Raises:
-        DatasigilError: DATA_FOLDER.
-    """
-    folder = Path(name)
-    if not folder.is_dir():
-        found = "a file" if folder.exists() else "nothing"
-        raise DatasigilError(
-            "DATA_FOLDER",
-            "a dataset is a folder",
-            place=name,
-            expected="a folder",
-            found=found,
-            next_action="name the folder that holds the files",
-        )
-    return folder
-
-
 def refuse_inside(output: Path, folder: Path) -> None:
     """Refuse a credential inside the data: it would be one more file of it, which its own manifest cannot list.
 
@@ -229,32 +186,6 @@ def refuse_inside(output: Path, folder: Path) -> None:
             expected="a place outside",
             next_action="choose another -o",
         )
-
-
-def hash_folder(folder: Path, given: Namespace, console: Console, *, ignored: tuple[str, ...] = ()) -> Manifest:
-    """Return the manifest of a folder as it lies there, with progress, records counted where every file is a table.
-
-    Raises:
-        DatasigilError: as `build_manifest`.
-    """
-    meter = console.meter("hashing")
-    digests = SHA256_ONLY if given.digest == "sha256" else BOTH_DIGESTS
-    skipped = (*given.ignore, *ignored, EVIDENCE_FOLDER)
-    memory = HashCache(hash_cache_folder(), folder, rehash=given.rehash)
-    try:
-        built = build_manifest(folder, digests=digests, ignored=skipped, progress=meter, memory=memory)
-        counts = count_each(folder, built.entries, known=memory.record_counts())
-        memory.remember_records({record_key(one): counts[one.path] for one in built.entries if one.path in counts})
-    finally:
-        if meter is not None:
-            meter.close()
-    if memory.note:
-        console.say(memory.note)
-    if not counts:
-        return built
-    from dataclasses import replace
-
-    return replace(built, record_count=sum(counts.values()))
 
 
 def write_issued(
@@ -363,4 +294,4 @@ def _shown(credential: Credential, built: Manifest, output: Path, given: Namespa
     return 0
 
 
-__all__ = ["dataset_folder", "hash_folder", "issue", "manifest", "refuse_inside", "write_issued"]
+__all__ = ["dataset_folder", "hash_folder", "issue", "refuse_inside", "write_issued"]

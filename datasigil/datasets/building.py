@@ -22,7 +22,6 @@ from datasigil.datasets.tree import Tree, open_tree
 from datasigil.datasets.walk import SignatureTable, walk_tree
 from datasigil.datasets.workers import cores
 from datasigil.errors import DatasigilError
-from datasigil.record import replace
 
 
 class Memory(Protocol):
@@ -103,7 +102,7 @@ def build_manifest(
 def _with_records(manifest: Manifest, count: int | None) -> Manifest:
     if count is None:
         return manifest
-    counted = replace(manifest, record_count=count)
+    counted = manifest.with_record_count(count)
     check_manifest(counted, paths_checked=True)
     return counted
 

@@ -6,6 +6,8 @@ Not here: entries as columns (`table`), reading a manifest (`manifest_parser`), 
 (`files`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
@@ -62,6 +64,13 @@ class Manifest:
     ignored: tuple[str, ...] = (EVIDENCE_FOLDER,)
     chunk_size: int = CHUNK_BYTES
     record_count: int | None = None
+
+    def with_record_count(self, count: int) -> Manifest:
+        """Return this manifest with a number of records, which is no part of the tree."""
+        counted = Manifest(self.entries, self.digests, self.ignored, self.chunk_size, count)
+        if "root" in self.__dict__:
+            counted.__dict__["root"] = self.root
+        return counted
 
     @property
     def file_count(self) -> int:

@@ -8,13 +8,14 @@ Not here: whether a line is valid JSON, or a row has as many fields as the heade
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from datasigil.datasets.entry import ManifestEntry
 from datasigil.datasets.limits import FIELD_BYTES_MAX
 from datasigil.datasets.paths import display_path
+from datasigil.datasets.table import EntryTable
 from datasigil.datasets.tree import Tree, open_tree
 from datasigil.errors import DatasigilError
 
@@ -40,19 +41,22 @@ def count_records(root: Path, paths: Sequence[str]) -> int | None:
         return sum(_count_file(tree, path) for path in tables)
 
 
-def count_each(root: Path, entries: Iterable[ManifestEntry], *, known: Mapping[str, int]) -> dict[str, int]:
-    """Return the number of records of every table among `entries`, by path; empty when there is none.
+def count_each(
+    root: Path, entries: Sequence[ManifestEntry], *, known: Mapping[str, int]
+) -> list[tuple[ManifestEntry, int]]:
+    """Return every table among `entries` with its number of records.
 
     `known` holds counts of an earlier run by `record_key`; these tables are not read again.
 
     Raises: as `count_records`.
     """
-    counts: dict[str, int] = {}
+    paths = entries.paths if isinstance(entries, EntryTable) else [entry.path for entry in entries]
+    tables = [entries[index] for index, path in enumerate(paths) if is_table(path)]
+    counts = []
     with open_tree(root) as tree:
-        for entry in entries:
-            if is_table(entry.path):
-                earlier = known.get(record_key(entry))
-                counts[entry.path] = _count_file(tree, entry.path) if earlier is None else earlier
+        for entry in tables:
+            earlier = known.get(record_key(entry))
+            counts.append((entry, _count_file(tree, entry.path) if earlier is None else earlier))
     return counts
 
 
