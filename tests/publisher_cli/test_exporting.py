@@ -66,7 +66,7 @@ def test_mlcroissant_notices_bytes_that_are_not_the_signed_ones(run, credential,
     (data / "train.jsonl").write_text('{"text": "Another tenant pays nothing at all.", "label": "payment"}\n')
     ran = streamed(target)
     assert ran.returncode != 0
-    assert "Hash of downloaded file is not identical" in ran.stderr, ran.stderr
+    assert "is not identical with the reference" in ran.stderr, ran.stderr
 
 
 def test_every_hash_of_a_croissant_export_is_the_manifests(run, credential, data):
