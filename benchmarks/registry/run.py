@@ -25,7 +25,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
-sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY), str(HERE.parent / "credentials")]
+sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY), str(HERE.parent)]
 
 from machine import describe  # noqa: E402 - the paths above make these importable
 from registry_process import LivePublisher, RegistryProcess  # noqa: E402
