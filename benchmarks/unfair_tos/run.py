@@ -6,7 +6,7 @@ holds. Not here: training (`datasigil-train`), other people's systems, whose fig
 Metric: F1 over eight labels and the implicit class "none" (Chalkidis et al. 2022, ACL 2022.acl-long.297). The SVM's parameter is
 chosen on the validation rows; the test rows are looked at once.
 
-Usage: python benchmarks/unfair_tos/run.py LEXGLUE_FOLDER [--train OUT] [--run RUN_FOLDER]      (needs scikit-learn)
+Usage: python benchmarks/unfair_tos/run.py [LEXGLUE_FOLDER] [--train OUT] [--run RUN_FOLDER]      (needs scikit-learn)
        python benchmarks/unfair_tos/run.py NEWER_FOLDER --newer --train OUT
 
 --train runs recipe.yaml through gate, training, evaluation, receipt and card, on a credential of the files that an in-memory registry issues.
@@ -15,10 +15,12 @@ Two processor cores need about 15 minutes for it. Latency is that of one sentenc
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,8 @@ LABELS = 8
 SCHEMA = LabelSchema(tuple(map(str, range(LABELS))), "none", multi=True, classes={}, ignored=frozenset())
 PENALTIES = (0.1, 0.3, 1.0, 3.0)
 DRAWS = 1_000
+SHARED = Path(os.environ.get("DATASIGIL_SHARED", Path(__file__).resolve().parents[3] / "shared"))
+NOT_HERE = 77  # `run_all.py`: what is measured is not at hand
 # Test micro and macro F1, percent, as read in public sources on 2026-11-23; none of them was measured here.
 PUBLISHED = (
     ("TF-IDF + SVM", 94.7, 75.0),
@@ -196,13 +200,25 @@ def per_class(columns: Sequence[tuple[str, Sequence[float]]]) -> None:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="UNFAIR-ToS: baselines and a finished run.")
-    parser.add_argument("folder", type=Path, help="folder with train.jsonl, validation.jsonl and test.jsonl")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        default=SHARED / "data/unfair_tos_claudette50/lexglue",
+        help="folder with train.jsonl, validation.jsonl and test.jsonl (default: the corpus below DATASIGIL_SHARED)",
+    )
     parser.add_argument("--run", type=Path, help="run folder that `datasigil-train train` wrote on these files")
     parser.add_argument("--train", type=Path, metavar="OUT", help="run recipe.yaml first; OUT must not exist")
     parser.add_argument(
         "--newer", action="store_true", help="the folder is the newer corpus: train on it and print its figures"
     )
     given = parser.parse_args()
+    if not given.folder.is_dir():
+        print(f"no corpus at {given.folder}: name the folder with the LexGLUE files", file=sys.stderr)
+        raise SystemExit(NOT_HERE)
+    if find_spec("sklearn") is None:
+        print("scikit-learn is not installed: pip install -c constraints.txt scikit-learn", file=sys.stderr)
+        raise SystemExit(NOT_HERE)
     if given.train:
         given.train.mkdir(parents=True)
         given.run = run_recipe(given.folder, given.train, newer=given.newer)
