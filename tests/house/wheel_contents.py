@@ -10,7 +10,7 @@ from pathlib import Path
 PACKAGES = {"datasigil", "verifier_cli", "publisher_cli", "training_worker"}
 SCRIPTS = {
     "datasigil = publisher_cli.main:main",
-    "datasigil-verify = verifier_cli.main:main",
+    "datasigil-verify = verifier_cli.main:program",
     "datasigil-train = training_worker.main:main",
 }
 
