@@ -3,6 +3,7 @@
 Usage: PYTHON tests/house/empty_environment.py BUNDLE TRUST_FILE DATA_FOLDER TIME
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -28,7 +29,22 @@ NOT_IN_THE_BASE = {
 def check(bundle: str, policy: str, data: Path, at: str) -> tuple[int, dict[str, object]]:
     """Run `datasigil-verify check` on the frozen bundle and return exit code and report."""
     script = Path(sys.executable).parent / "datasigil-verify"
-    command = [script, "check", bundle, "--data", data, "--policy", policy, "--offline", "--at", at, "--json"]
+    pin = hashlib.sha256(Path(policy).read_bytes()).hexdigest()  # in CI a trust file of the commit must be pinned
+    command = [
+        script,
+        "check",
+        bundle,
+        "--data",
+        data,
+        "--policy",
+        policy,
+        "--policy-digest",
+        pin,
+        "--offline",
+        "--at",
+        at,
+        "--json",
+    ]
     unshare = shutil.which("unshare")
     jail = (
         [unshare, "--net"]
