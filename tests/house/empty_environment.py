@@ -3,7 +3,6 @@
 Usage: PYTHON tests/house/empty_environment.py BUNDLE TRUST_FILE DATA_FOLDER TIME
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -29,7 +28,9 @@ NOT_IN_THE_BASE = {
 def check(bundle: str, policy: str, data: Path, at: str) -> tuple[int, dict[str, object]]:
     """Run `datasigil-verify check` on the frozen bundle and return exit code and report."""
     script = Path(sys.executable).parent / "datasigil-verify"
-    pin = hashlib.sha256(Path(policy).read_bytes()).hexdigest()  # in CI a trust file of the commit must be pinned
+    explain = [script, "policy", "explain", "--policy", policy, "--json"]
+    explained = subprocess.run(explain, capture_output=True, text=True, check=True)
+    pin = json.loads(explained.stdout)["digest"]  # in CI a trust file of the commit must be pinned
     command = [
         script,
         "check",
