@@ -40,7 +40,10 @@ def shared() -> Path:
 
 @pytest.fixture(autouse=True)
 def private_homes(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every test its own configuration, state and cache folders, so that none reads or writes the user's."""
+    """Give every test its own configuration, state and cache folders, so that none reads or writes the user's.
+
+    `CI` goes too: it makes the programs ask for a pinned trust file, which only the tests of that rule are about.
+    """
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
@@ -48,6 +51,7 @@ def private_homes(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     for name in [name for name in os.environ if name.startswith("DATASIGIL_") and name not in KEPT]:
         monkeypatch.delenv(name)
+    monkeypatch.delenv("CI", raising=False)
 
 
 # Settings of the test run itself, as opposed to settings of the programs under test.

@@ -333,7 +333,7 @@ FRAME = 'type = "DatasetDescription"\nformatVersion = 1\n'
 def test_a_description_that_does_not_fit_is_refused_before_anything_is_hashed(
     run, publisher, data, tmp_path, text, monkeypatch
 ):
-    monkeypatch.setattr("publisher_cli.issuing.build_manifest", lambda *_, **__: pytest.fail("hashed"))
+    monkeypatch.setattr("publisher_cli.hashing.build_manifest", lambda *_, **__: pytest.fail("hashed"))
     path = tmp_path / "d.toml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     error = run.refused("issue", data, "--description", path, code="DESCRIPTION_FILE", exit_code=2)

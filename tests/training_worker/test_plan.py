@@ -124,7 +124,7 @@ def test_a_configuration_without_sizes_is_refused():
 
 def test_a_run_over_budget_is_refused_before_torch_sees_it(tmp_path, tiny_base):
     case = make_case(tmp_path, base=tiny_base)
-    case.recipe_path.write_text(case.recipe_path.read_text() + "budget: {maxHours: 0.0000001}\n")
+    case.recipe_path.write_text(case.recipe_path.read_text() + "budget: {maxHours: 0.000000000001}\n")
     with pytest.raises(Refused) as caught:
         case.train()
     assert caught.value.error.code == "BUDGET"
