@@ -353,7 +353,7 @@ def _task_text(finding: Finding) -> list[str]:
 def _training_text(finding: Finding) -> list[str]:
     """Return settings that were measured to train well on two processor cores (benchmarks/unfair_tos)."""
     mostly_none = finding.multi and finding.share_none > 0.5
-    lines = ["training:", "  seed: 7", f"  epochs: {4 if finding.rows > 2_000 else 3}"]
+    lines = ["training:", "  seed: 7", "  epochs: 3"]
     lines.append(f"  maxTokens: {128 if finding.mean_characters < 400 else 256}")
     if mostly_none:
         lines.append("  unlabelledPerLabelled: 4  # rows without label drawn afresh each epoch, per row with one")
