@@ -28,10 +28,10 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY), str(HERE.parent)]
 
-from machine import describe, one_core  # noqa: E402 - the paths above make these importable
-from simulator import World, signer_of  # noqa: E402
+from machine import describe, one_core
+from simulator import World, signer_of
 
-from datasigil.signing import add_proof  # noqa: E402
+from datasigil.signing import add_proof
 
 VECTORS = REPOSITORY / "tests/vectors/transparency"
 AT = "2026-11-02T09:30:00Z"

@@ -26,16 +26,16 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY), str(HERE.parent)]
 
-from machine import describe, one_core  # noqa: E402 - the paths above make these importable
-from simulator import World, signer_of  # noqa: E402
+from machine import describe, one_core
+from simulator import World, signer_of
 
-from datasigil.canonical import jcs  # noqa: E402
-from datasigil.credentials import rdf_worker  # noqa: E402
-from datasigil.credentials.did import did_key_resolver  # noqa: E402
-from datasigil.credentials.proof import verify_proofs  # noqa: E402
-from datasigil.credentials.types import parse_credential  # noqa: E402
-from datasigil.encoding import Instant, parse_json  # noqa: E402
-from datasigil.signing import add_proof  # noqa: E402
+from datasigil.canonical import jcs
+from datasigil.credentials import rdf_worker
+from datasigil.credentials.did import did_key_resolver
+from datasigil.credentials.proof import verify_proofs
+from datasigil.credentials.types import parse_credential
+from datasigil.encoding import Instant, parse_json
+from datasigil.signing import add_proof
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 BATCH = 10  # calls between two looks at the clock

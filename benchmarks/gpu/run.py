@@ -27,10 +27,10 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
 
-import torch  # noqa: E402 - the checkout must be found first
-from nf4 import pack_linear_layers  # noqa: E402 - same
+import torch
+from nf4 import pack_linear_layers
 
-from training_worker.cost import TARGETS, Card, Load, ModelShape, memory, operations_per_token, tokens_per_second  # noqa: E402 - same
+from training_worker.cost import TARGETS, Card, Load, ModelShape, memory, operations_per_token, tokens_per_second
 
 SHAPES = {
     "tiny": ModelShape("tiny", 512, 128, 2, 4, 2, 256),

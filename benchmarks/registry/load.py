@@ -42,7 +42,10 @@ class Asking:
         await asyncio.gather(*(self._connection() for _ in range(self._wanted["connections"])))
         spent = time.perf_counter() - self._begun
         times = sorted(self._times) or [0.0]
-        at = lambda share: times[min(len(times) - 1, int(share * len(times)))] * 1000  # noqa: E731
+
+        def at(share: float) -> float:
+            return times[min(len(times) - 1, int(share * len(times)))] * 1000
+
         return {"count": len(self._times), "seconds": spent, "p50": at(0.5), "p99": at(0.99), "errors": self._errors}
 
     async def _connection(self) -> None:

@@ -27,11 +27,11 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY), str(HERE.parent)]
 
-from machine import describe  # noqa: E402 - the paths above make these importable
-from registry_process import LivePublisher, RegistryProcess  # noqa: E402
-from simulator import World, signer_of  # noqa: E402
+from machine import describe
+from registry_process import LivePublisher, RegistryProcess
+from simulator import World, signer_of
 
-from datasigil.signing import LocalSigner  # noqa: E402
+from datasigil.signing import LocalSigner
 
 NOT_HERE = 77
 CONNECTIONS = 32

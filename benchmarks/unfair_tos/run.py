@@ -27,9 +27,9 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[2] / "tests")]
 
-from training_worker.finished import read_run  # noqa: E402 - the checkout must be found first
-from training_worker.labels import LabelSchema  # noqa: E402 - the checkout must be found first
-from training_worker.metrics import Result, Sets, majority_labels, membership, score  # noqa: E402 - the checkout must be found first
+from training_worker.finished import read_run
+from training_worker.labels import LabelSchema
+from training_worker.metrics import Result, Sets, majority_labels, membership, score
 
 LABELS = 8
 SCHEMA = LabelSchema(tuple(map(str, range(LABELS))), "none", multi=True, classes={}, ignored=frozenset())
