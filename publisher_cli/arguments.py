@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from datasigil.command_line.programs import command, command_group, dev_option, program, whole_number
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 _PROGRAM = "datasigil"
 _WHAT = "a credential's id or digest, or a file with the credential or its bundle"
@@ -38,21 +40,15 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    top = argparse.ArgumentParser(
-        prog=_PROGRAM,
-        description="Describe, hash, sign and publish a dataset; revoke it, and see whom that hits.",
-        epilog=_examples(
-            "datasigil init contracts/",
-            "datasigil key new --name me",
-            "datasigil login --registry https://registry.example --key me",
-            "datasigil issue contracts/ --description contracts.dataset.toml --key me -o credential.json",
-            "datasigil publish credential.json",
-        ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    top, commands = program(
+        _PROGRAM,
+        "Describe, hash, sign and publish a dataset; revoke it, and see whom that hits.",
+        "datasigil init contracts/",
+        "datasigil key new --name me",
+        "datasigil login --registry https://registry.example --key me",
+        "datasigil issue contracts/ --description contracts.dataset.toml --key me -o credential.json",
+        "datasigil publish credential.json",
     )
-    top.add_argument("--version", action="version", version=_version())
-    commands = top.add_subparsers(required=True, metavar=None, dest="command")
     for add in (
         _init,
         _key,
@@ -79,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _init(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "init", "describing:run", "Describe a dataset: read what is there, ask what is not.",
         "datasigil init contracts/",
         "datasigil init contracts/ --yes --license CC-BY-4.0",
@@ -107,8 +103,8 @@ def _init(commands: Any) -> None:
 
 
 def _key(commands: Any) -> None:
-    group = _group(commands, "key", "Make and show signing keys.", "datasigil key new --name me")
-    one = _command(
+    group = command_group(commands, "key", "Make and show signing keys.", "datasigil key new --name me")
+    one = command(
         group, "new", "keys:new", "Make a key, encrypted with a passphrase.",
         "datasigil key new --name me",
         notes="The passphrase is asked for, or read from the file that DATASIGIL_PASSPHRASE_FILE names.",
@@ -117,12 +113,12 @@ def _key(commands: Any) -> None:
     one.add_argument(
         "--kind", choices=("ed25519", "p256", "p384"), default="ed25519", help="kind of key (default: ed25519)"
     )
-    one = _command(
+    one = command(
         group, "show", "keys:show", "Show a key's DID and fingerprint, or list all keys; needs no passphrase.",
         "datasigil key show me",
     )  # fmt: skip
     one.add_argument("name", metavar="NAME", nargs="?", help="the key (default: all)")
-    one = _command(
+    one = command(
         group, "rotate", "rotating:run", "Make a new key under the same name, vouched for by the old one.",
         'datasigil key rotate --name me --static site/ --site-key site --reason "yearly change"',
         notes="With --static the change is signed by both keys and logged, so that whoever pinned the old key can follow it. The old key's\n"
@@ -134,8 +130,8 @@ def _key(commands: Any) -> None:
     one.add_argument(
         "--reason", metavar="TEXT", default="a planned change", help="why; it is published (default: a planned change)"
     )
-    one.add_argument("--dev", action="store_true", help="admit localhost (or DATASIGIL_DEV=1)")
-    one = _command(
+    dev_option(one, "an address")
+    one = command(
         group, "did-web", "site.documents:did_web", "Write the did.json with which a web address vouches for a key; needs no passphrase.",
         "datasigil key did-web example.org --key me -o site/.well-known/did.json",
         "datasigil key did-web https://example.github.io/contracts --key me -o site/did.json",
@@ -148,11 +144,11 @@ def _key(commands: Any) -> None:
         "-o", "--output", metavar="FILE", help="where to write (default: did.json here); keys in it stay listed"
     )
     _key_option(one)
-    one.add_argument("--dev", action="store_true", help="admit localhost (or DATASIGIL_DEV=1)")
+    dev_option(one, "an address")
 
 
 def _login(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "login", "logins:run", "Prove to a registry that you hold a key, and keep the token it grants.",
         "datasigil login --registry https://registry.example --key me",
         notes="Also stores the registry's log and your status lists, which `issue` signs into credentials.",
@@ -163,7 +159,7 @@ def _login(commands: Any) -> None:
 
 
 def _manifest(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "manifest", "hashing:manifest", "Hash a folder and list its files; `issue` does it by itself.",
         "datasigil manifest contracts/ -o contracts.manifest.json",
     )  # fmt: skip
@@ -177,7 +173,7 @@ def _manifest(commands: Any) -> None:
 
 
 def _issue(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "issue", "issuing:issue", "Hash a dataset and sign a credential about it; nothing leaves the machine.",
         "datasigil issue contracts/ --description contracts.dataset.toml --key me -o credential.json",
         notes="Writes the credential and, beside it, the manifest. `publish` registers it.",
@@ -207,7 +203,7 @@ def _issue(commands: Any) -> None:
 
 
 def _publish(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "publish", "publishing:run", "Register a signed credential, wait for its log entry, write the bundle.",
         "datasigil publish credential.json",
         "datasigil publish credential.json --registry https://registry.example --public-manifest",
@@ -228,7 +224,7 @@ def _publish(commands: Any) -> None:
     one.add_argument("-o", "--output", metavar="FILE", help="where to write the bundle (default: DIR.sigil.json)")
     one.add_argument("--public-manifest", action="store_true", help="let the registry show the list of files")
     one.add_argument(
-        "--timeout", metavar="SECONDS", type=_number(0, 86_400), default=PUBLISH_SECONDS,
+        "--timeout", metavar="SECONDS", type=whole_number(0, 86_400), default=PUBLISH_SECONDS,
         help=f"how long to go on trying while the registry is away (default: {PUBLISH_SECONDS})",
     )  # fmt: skip
     _key_option(one, "with --static: the key to sign status and log with")
@@ -242,7 +238,7 @@ def _changes(commands: Any) -> None:
         ("suspend", "Suspend a credential until `resume`.", "a complaint is looked into", ""),
         ("resume", "Lift a suspension.", "the complaint was unfounded", ""),
     ):  # fmt: skip
-        one = _command(
+        one = command(
             commands, name, "status:change", text,
             f'datasigil {name} urn:uuid:6f1e7c7e-32a6-4b8e-9e8b-0f4f6f1d2a51 --reason "{reason}"', notes=notes,
         )  # fmt: skip
@@ -255,7 +251,7 @@ def _changes(commands: Any) -> None:
 
 
 def _status(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "status", "status:status", "Show whether a credential is active, suspended or revoked.",
         "datasigil status urn:uuid:6f1e7c7e-32a6-4b8e-9e8b-0f4f6f1d2a51",
         notes="Exit code: 0 active, 1 suspended or revoked.",
@@ -265,7 +261,7 @@ def _status(commands: Any) -> None:
 
 
 def _search(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "search", "asking:search", "Find registered credentials, newest first.",
         "datasigil search contract clauses",
         "datasigil search --license CC-BY-4.0 --status active",
@@ -276,14 +272,14 @@ def _search(commands: Any) -> None:
     one.add_argument("--license", metavar="SPDX", help="only this licence expression")
     one.add_argument("--status", choices=("active", "suspended", "revoked"), help="only this status")
     one.add_argument(
-        "--limit", metavar="N", type=_number(1, SEARCH_LIMIT_MAX), default=SEARCH_LIMIT,
+        "--limit", metavar="N", type=whole_number(1, SEARCH_LIMIT_MAX), default=SEARCH_LIMIT,
         help=f"how many to show (default: {SEARCH_LIMIT}, at most {SEARCH_LIMIT_MAX})",
     )  # fmt: skip
     _registry_option(one)
 
 
 def _lineage(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "lineage", "asking:lineage", "Show what a dataset or model was made from.",
         "datasigil lineage urn:uuid:6f1e7c7e-32a6-4b8e-9e8b-0f4f6f1d2a51",
         "datasigil lineage credential.json --svg > lineage.svg",
@@ -301,7 +297,7 @@ def _lineage(commands: Any) -> None:
 
 
 def _impact(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "impact", "asking:impact", "Name the datasets, models, audits and grants that rest on a credential.",
         "datasigil impact urn:uuid:6f1e7c7e-32a6-4b8e-9e8b-0f4f6f1d2a51",
         notes="Shows what names the credential directly, as far as it is registered.",
@@ -311,7 +307,7 @@ def _impact(commands: Any) -> None:
 
 
 def _diff(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "diff", "comparing:run", "Show which files were added, removed and changed between two versions.",
         "datasigil diff old.sigil.json contracts/",
         notes="Exit code: 0 the same files, 1 different. A folder is hashed as it lies there.",
@@ -323,7 +319,7 @@ def _diff(commands: Any) -> None:
 
 
 def _prove(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "prove", "proving:run", "Write proofs for some files, or ranges of large files, for whoever gets only these.",
         "datasigil prove contracts.sigil.json --file data/leases.jsonl -o leases.part.json",
         "datasigil prove scans.sigil.json --range scans.bin:0-16777215 --data scans/ -o first.part.json",
@@ -345,7 +341,7 @@ def _prove(commands: Any) -> None:
 
 
 def _observe(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "observe", "observing:run", "Sign what you saw of somebody else's dataset: its bytes, its licence text, its source.",
         "datasigil observe downloads/leases --source https://data.example/leases --revision v2",
         "datasigil observe hf://example-org/leases@2f1c0d9e8b7a6f5e4d3c2b1a0f9e8d7c6b5a4f3e",
@@ -374,7 +370,7 @@ def _observe(commands: Any) -> None:
 
 
 def _curate(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "curate", "curating:run", "Make a dataset out of others by a recipe, and sign how it was made.",
         "datasigil curate leases.recipe.toml",
         "datasigil curate leases.recipe.toml --dry-run",
@@ -391,7 +387,7 @@ def _curate(commands: Any) -> None:
 
 
 def _record(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "record", "recording:run", "Run a script and sign, on your word, that it made one dataset out of others.",
         "datasigil curate record --parent raw.sigil.json raw/ --folder clean/ -- python clean.py",
         notes=(
@@ -427,7 +423,7 @@ def _lineage_options(one: argparse.ArgumentParser) -> None:
 
 
 def _attest(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "attest", "attesting:attest", "Sign an audit, an approval or a review of a dataset.",
         'datasigil attest urn:uuid:6f1e7c7e-32a6-4b8e-9e8b-0f4f6f1d2a51 --type audit --assessor "Example Audits" '
         '--standard "ISO/IEC 5259-2:2024" --criterion completeness --method "random sample" --sample-size 200 --result met --evidence report.pdf',
@@ -453,7 +449,9 @@ def _attest(commands: Any) -> None:
         ("exclusions", "what was not looked at"),
     ):
         one.add_argument(f"--{flag}", metavar="TEXT", help=text)
-    one.add_argument("--sample-size", metavar="N", type=_number(0, 10**9 - 1), help="how many records were looked at")
+    one.add_argument(
+        "--sample-size", metavar="N", type=whole_number(0, 10**9 - 1), help="how many records were looked at"
+    )
     one.add_argument("--result", choices=("met", "not-met"), help="whether the criterion is met")
     one.add_argument(
         "--evidence", metavar="FILE", action="append", default=[], help="a report, named by its digest; may be repeated"
@@ -474,7 +472,7 @@ def _attest(commands: Any) -> None:
 
 
 def _grant(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "grant", "attesting:grant", "Sign a licence for a dataset to one grantee.",
         "datasigil grant leases.sigil.json --to did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK --terms contract.pdf --valid-days 365",
         notes="The terms stay with you; their digest is signed. Without --permit the grant is for training (ai-training).",
@@ -509,7 +507,7 @@ def _grant(commands: Any) -> None:
 
 
 def _export(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "export", "formats.exporting:run", "Write what a credential says in a format of others: Croissant, OASIS, OpenSSF.",
         "datasigil export croissant contracts.sigil.json --data contracts/ -o contracts/croissant.json",
         "datasigil export oasis credential.json",
@@ -526,7 +524,7 @@ def _export(commands: Any) -> None:
 
 
 def _files(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "files", "sources.rows:run", "List the files whose row in the dataset's sheet meets conditions.",
         "datasigil files contracts/ --where 'jurisdiction=England and Wales' --where 'date>=2021-01-01'",
         "datasigil files credential.files.jsonl --where license=CC-BY-4.0",
@@ -537,41 +535,15 @@ def _files(commands: Any) -> None:
     one.add_argument("--where", metavar="CONDITION", action="append", default=[], help="COLUMN=VALUE; all must hold")
 
 
-# Building blocks ----------------------------------------------------------------------------------------------------
-
-
-def _group(commands: Any, name: str, text: str, *examples: str) -> Any:
-    one = commands.add_parser(
-        name,
-        help=text,
-        description=text,
-        epilog=_examples(*examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    return one.add_subparsers(required=True, dest="subcommand")
-
-
-def _command(commands: Any, name: str, run: str, text: str, *examples: str, notes: str = "") -> argparse.ArgumentParser:
-    epilog = f"{notes}\n\n{_examples(*examples)}" if notes else _examples(*examples)
-    one: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=text,
-        description=text,
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    one.set_defaults(run=run)
-    one.add_argument("--json", action="store_true", help="write the result as JSON to standard output")
-    one.add_argument("-q", "--quiet", action="store_true", help="no talk and no progress")
-    one.add_argument("-v", "--verbose", action="store_true", help="more talk")
-    return one
+# Options that several commands have ------------------------------------------------------------------------------
 
 
 def _valid_option(one: argparse.ArgumentParser) -> None:
     one.add_argument(
-        "--valid-days", metavar="N", type=_number(1, VALID_DAYS_MAX), help="let it expire after N days (default: never)"
+        "--valid-days",
+        metavar="N",
+        type=whole_number(1, VALID_DAYS_MAX),
+        help="let it expire after N days (default: never)",
     )
 
 
@@ -599,9 +571,7 @@ def _registry_option(
 ) -> None:  # fmt: skip
     one.add_argument("--registry", metavar="URL", help=f"{text}, or DATASIGIL_REGISTRY")
     if dev:
-        one.add_argument(
-            "--dev", action="store_true", help="admit a registry on this machine without TLS (or DATASIGIL_DEV=1)"
-        )
+        dev_option(one)
 
 
 def _hash_options(one: argparse.ArgumentParser) -> None:
@@ -620,23 +590,3 @@ def _hash_options(one: argparse.ArgumentParser) -> None:
         "--ignore", metavar="PATH", action="append", default=[],
         help="leave this path out; it is named in the credential; may be repeated",
     )  # fmt: skip
-
-
-def _number(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
-            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, found {text[:40]!r}")
-        return int(text)
-
-    return read
-
-
-def _examples(*lines: str) -> str:
-    word = "example:" if len(lines) == 1 else "examples:"
-    return "\n".join([word, *(f"  {line}" for line in lines)])
-
-
-def _version() -> str:
-    from datasigil import __version__
-
-    return f"{_PROGRAM} {__version__}"

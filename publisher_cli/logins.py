@@ -170,7 +170,7 @@ def find_login(registry: str | None, publisher: str) -> Login:
     Raises:
         DatasigilError: NOT_LOGGED_IN.
     """
-    wanted = (registry or places.default_registry()).rstrip("/")
+    wanted = places.named_registry(registry).rstrip("/")
     found = [login for login in _all_logins() if login.publisher == publisher and wanted in ("", login.url)]
     if len(found) != 1:
         raise DatasigilError(
@@ -203,7 +203,7 @@ def registry_url(flag: str | None) -> str:
     Raises:
         DatasigilError: USAGE.
     """
-    named = flag or places.default_registry()
+    named = places.named_registry(flag)
     if named:
         return named.rstrip("/")
     known = sorted({login.url for login in _all_logins()})

@@ -10,6 +10,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from datasigil.command_line.programs import command, dev_option, judging_options, program
+
 _PROGRAM = "datasigil-train"
 _EXIT_CODES = "Exit code: 0 done, 1 refused as INVALID, 2 wrong usage or a fault, 3 refused as INDETERMINATE, 130 stopped by Ctrl-C."
 
@@ -21,25 +23,19 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    top = argparse.ArgumentParser(
-        prog=_PROGRAM,
-        description="Train on credentialed data only: refuse what is not VALID, and record what was done.",
-        epilog=_examples(
-            "datasigil-train new clauses/ --bundle clauses.sigil.json -o recipe.yaml",
-            "datasigil-train train recipe.yaml -o runs/clauses --key me --registry https://registry.example",
-        ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    top, commands = program(
+        _PROGRAM,
+        "Train on credentialed data only: refuse what is not VALID, and record what was done.",
+        "datasigil-train new clauses/ --bundle clauses.sigil.json -o recipe.yaml",
+        "datasigil-train train recipe.yaml -o runs/clauses --key me --registry https://registry.example",
     )
-    top.add_argument("--version", action="version", version=_version())
-    commands = top.add_subparsers(required=True, metavar=None, dest="command")
     for add in (_new, _plan, _train, _eval, _card, _review, _release, _pack, _export, _replay):
         add(commands)
     return top
 
 
 def _new(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands,
         "new",
         "new:run",
@@ -57,11 +53,11 @@ def _new(commands: Any) -> None:
     )
     one.add_argument("--name", help="name of the model (default: the dataset's name)")
     one.add_argument("--force", action="store_true", help="replace an existing recipe")
-    _gate_options(one)
+    judging_options(one)
 
 
 def _train(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands,
         "train",
         "train:run",
@@ -83,11 +79,11 @@ def _train(commands: Any) -> None:
     one.add_argument(
         "--publisher", metavar="TEXT", help="your name in the model credential (default: the DID of the key)"
     )
-    _gate_options(one)
+    judging_options(one)
 
 
 def _plan(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands,
         "plan",
         "plan:run",
@@ -111,11 +107,11 @@ def _plan(commands: Any) -> None:
         "--serving-hours", type=_amount, metavar="H", help="hours of serving a month (default: the recipe's)"
     )
     one.add_argument("--prices", metavar="FILE", help="a price list of your own, as training_worker/prices.yaml")
-    _gate_options(one)
+    judging_options(one)
 
 
 def _eval(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands,
         "eval",
         "eval:run",
@@ -126,11 +122,11 @@ def _eval(commands: Any) -> None:
     one.add_argument(
         "--recipe", metavar="RECIPE", required=True, help="whose test split; it must have the run's labels"
     )
-    _gate_options(one)
+    judging_options(one)
 
 
 def _card(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands,
         "card",
         "card_command:run",
@@ -166,7 +162,7 @@ def _card(commands: Any) -> None:
 
 
 def _review(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands,
         "review",
         "review:run",
@@ -189,7 +185,7 @@ def _review(commands: Any) -> None:
 
 
 def _release(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands,
         "release",
         "release:run",
@@ -198,11 +194,11 @@ def _release(commands: Any) -> None:
         notes=_EXIT_CODES,
     )
     one.add_argument("run_folder", metavar="RUN")
-    _gate_options(one)
+    judging_options(one)
 
 
 def _pack(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands,
         "pack",
         "pack:run",
@@ -214,7 +210,7 @@ def _pack(commands: Any) -> None:
 
 
 def _export(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands,
         "export",
         "export:run",
@@ -233,7 +229,7 @@ def _export(commands: Any) -> None:
 
 
 def _replay(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands,
         "replay",
         "replay:run",
@@ -248,7 +244,7 @@ def _replay(commands: Any) -> None:
     one.add_argument(
         "--tolerance", default="0.02", metavar="F1", help="largest difference of test macro-F1 (default: 0.02)"
     )
-    _gate_options(one)
+    judging_options(one)
 
 
 def _amount(text: str) -> float:
@@ -259,48 +255,11 @@ def _amount(text: str) -> float:
     return value
 
 
-def _command(commands: Any, name: str, run: str, text: str, *examples: str, notes: str = "") -> argparse.ArgumentParser:
-    one: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=text,
-        description=text,
-        epilog=f"{notes}\n\n{_examples(*examples)}" if notes else _examples(*examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    one.set_defaults(run=run)
-    one.add_argument("--json", action="store_true", help="write the result as versioned JSON to standard output")
-    one.add_argument("-q", "--quiet", action="store_true", help="no talk and no progress")
-    one.add_argument("-v", "--verbose", action="store_true", help="more talk")
-    return one
-
-
 def _key_options(one: argparse.ArgumentParser, text: str, *, required: bool) -> None:
     one.add_argument("--key", metavar="NAME_OR_FILE", required=required, help=text)
     one.add_argument("--registry", metavar="URL", help="registry you are logged in to (default: DATASIGIL_REGISTRY)")
     one.add_argument("--no-publish", action="store_true", help="sign, but do not register")
-    one.add_argument(
-        "--dev", action="store_true", help="admit a registry on this machine without TLS (or DATASIGIL_DEV=1)"
-    )
-
-
-def _gate_options(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--policy", metavar="FILE", help="your trust file (or DATASIGIL_POLICY)")
-    one.add_argument("--offline", action="store_true", help="open no socket; judge by the bundle's own evidence")
-    one.add_argument(
-        "--dev", action="store_true", help="admit a registry on this machine without TLS (or DATASIGIL_DEV=1)"
-    )
-
-
-def _examples(*lines: str) -> str:
-    word = "example:" if len(lines) == 1 else "examples:"
-    return "\n".join([word, *(f"  {line}" for line in lines)])
-
-
-def _version() -> str:
-    from datasigil import __version__
-
-    return f"{_PROGRAM} {__version__}"
+    dev_option(one)
 
 
 __all__ = ["parse", "parser"]

@@ -165,8 +165,8 @@ def _publishing(folder: Path, given: Namespace) -> Publishing | None:
                 next_action="add --key NAME --registry URL to sign a new one, and `datasigil revoke` the old one",
             )
         return None
-    url = places.registry_url(given.registry)
-    if url is None:
+    url = places.named_registry(given.registry)
+    if not url:
         raise DatasigilError("USAGE", "--key needs the registry you are logged in to", next_action="add --registry URL")
     return Publishing.open(url, given.key, given.publisher, dev=places.is_dev(given.dev))
 

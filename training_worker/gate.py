@@ -21,6 +21,7 @@ from typing import Any
 
 from datasigil.bundle import Bundle, bundle_bytes, find_bundle, parse_bundle, read_file, sidecar_path
 from datasigil.client import Refreshed, proven_credentials
+from datasigil.command_line.places import refuse_inside
 from datasigil.datasets.finding import Progress
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError
@@ -212,7 +213,7 @@ def passed_gate(
 
     Raises:
         Refused: with every report; recorded before it is raised.
-        DatasigilError: DISK_FULL and others that make no decision possible.
+        DatasigilError: POLICY_FILE, for a trust file among the data; DISK_FULL and others that make no decision possible.
     """
     gate = GateFile(tuple(GateDataset(folder / data.bundle, folder / data.path) for data in recipe.data))
     with _passing(gate, recipe.data, settings, work, progress) as passed:
@@ -235,6 +236,7 @@ def passed_bundle(
 def _passing(
     gate: GateFile, named: Sequence[Data], settings: GateSettings, work: Path | None, progress: Progress | None
 ) -> Iterator[PassedGate]:
+    refuse_inside(settings.policy.source, [dataset.data for dataset in gate.datasets])
     snapshots = Path(tempfile.mkdtemp(prefix="snapshot-", dir=work))
     try:
         try:

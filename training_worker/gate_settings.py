@@ -22,10 +22,11 @@ def gate_settings(given: Namespace) -> GateSettings:
     """Return the settings of one command.
 
     Raises:
-        DatasigilError: POLICY_FILE, for a trust file that cannot be read.
+        DatasigilError: POLICY_FILE, for a trust file that cannot be read or is not the pinned one.
         MalformedError: as `parse_policy`.
     """
     policy = places.load_policy(given.policy)
+    places.require_digest(policy, given.policy_digest)
     state = ClientState(places.state_folder())
     at = datetime.now(UTC).replace(microsecond=0)
     renew = None if given.offline else renewer(policy, state, dev=places.is_dev(given.dev))

@@ -1,50 +1,35 @@
 """`datasigil-train`: arguments in, one command run, an exit code out.
 
-Here: dispatch, and what every command's gate is made of. Not here: the arguments (`arguments`), the commands, exit codes
-(`report.terminal`).
+Here: how a refusal of the gate ends a command. Not here: the arguments (`arguments`), the commands, dispatch
+(`command_line.programs`).
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
-from datasigil.report.terminal import INTERRUPTED, Console, perform
+from datasigil.command_line.programs import run
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from datasigil.report.terminal import Console
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 done, 1 refused as INVALID, 2 wrong usage or a fault, 3 refused as INDETERMINATE, 130 Ctrl-C."""
-    try:
-        from training_worker.arguments import parse
-
-        given = parse(sys.argv[1:] if argv is None else argv)
-        console = _console(given)
-        return perform(lambda: _run(given.run, given, console), console)
-    except KeyboardInterrupt:  # while starting
-        return INTERRUPTED
+    return run("training_worker", argv, _gated)
 
 
-def _run(name: str, given: Namespace, console: Console) -> int:
-    from importlib import import_module
-
+def _gated(call: Callable[[], int], console: Console) -> int:
     from training_worker.gate import Refused
     from training_worker.gate_settings import show_refusal
 
-    module, _, function = name.partition(":")
     try:
-        return int(getattr(import_module(f"training_worker.{module}"), function)(given, console))
+        return call()
     except Refused as refusal:
         return show_refusal(refusal, console)
-
-
-def _console(given: Namespace) -> Console:
-    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    return Console(sys.stdout, sys.stderr, json=given.json, quiet=given.quiet, verbose=given.verbose, color=color)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ class Publishing:
         from datasigil.fetch import Fetcher
 
         url = url.rstrip("/")
-        signer = load_signer(places.key_file(key), places.passphrase())
+        signer = load_signer(places.key_file(key), places.passphrase(f"passphrase for the key {key}"))
         login = find_login(url, signer.controller)
         client = RegistryClient(url, Fetcher.naming([url], dev=dev), token=str(login.get("token", "")))
         registration = Registration.of(login, url)

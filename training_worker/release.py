@@ -31,7 +31,8 @@ from training_worker.run_folder import write_file
 def run(given: Namespace, console: Console) -> int:
     """Release a run folder, or refuse with everything that is missing."""
     folder = Path(given.run_folder)
-    policy = places.load_policy(given.policy)
+    policy = places.load_policy(given.policy, outside=[folder])
+    places.require_digest(policy, given.policy_digest)
     at = datetime.now(UTC).replace(microsecond=0)
     state = ClientState(places.state_folder())
     dev = None if given.offline else places.is_dev(given.dev)

@@ -26,8 +26,8 @@ def run(given: Namespace, console: Console) -> int:
     sign_off = _sign_off(given)
     read_run(folder)  # nobody signs off what does not hold together
     card = read_card(folder)
-    url = places.registry_url(given.registry)
-    if url is None:
+    url = places.named_registry(given.registry)
+    if not url:
         raise DatasigilError(
             "USAGE", "a review is signed for a registry, which keeps its status", expected="--registry URL, or DATASIGIL_REGISTRY", next_action="add --registry URL",
         )  # fmt: skip

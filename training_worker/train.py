@@ -96,8 +96,8 @@ def _publishing(given: Namespace) -> Publishing | None:
     """Open the key before anything else is done: a wrong passphrase after an hour of training would be a pity."""
     if given.key is None:
         return None
-    url = places.registry_url(given.registry)
-    if url is None:
+    url = places.named_registry(given.registry)
+    if not url:
         raise DatasigilError(
             "USAGE",
             "--key needs the registry you are logged in to",

@@ -6,12 +6,20 @@ of it is imported before it is wanted. Over 400 lines because it is one table: a
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
+from datasigil.command_line.programs import (
+    command,
+    command_group,
+    dev_option,
+    judging_options,
+    offline_option,
+    policy_option,
+    program,
+)
+
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 _PROGRAM = "datasigil-verify"
@@ -19,24 +27,6 @@ _PROGRAM = "datasigil-verify"
 _USES = ("ai-training", "pre-training", "fine-tuning", "gen-ai", "ai-augment", "evaluation", "research")
 _SHARES = ("nothing", "model", "data")
 _DIGESTS = ("default", "sha256", "blake3", "all")
-
-
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Descriptions as they are written; the width measured here, because argparse imports three compressors for it (`shutil`)."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_columns() - 2)
-
-
-def _columns() -> int:
-    try:
-        return int(os.environ["COLUMNS"])
-    except (KeyError, ValueError):
-        pass
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
-    except (OSError, ValueError, AttributeError):  # no terminal, closed, or replaced by an object without a descriptor
-        return 80
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -60,25 +50,19 @@ def parser(wanted: str = "") -> argparse.ArgumentParser:
         "check": _check, "gate": _gate, "exec": _exec, "fetch": _fetch, "refresh": _refresh, "inspect": _inspect, "trust": _trust, "policy": _policy,
         "card": _card, "recompute": _recompute, "log": _log, "completion": _completion,
     }  # fmt: skip
-    top = argparse.ArgumentParser(
-        prog=_PROGRAM,
-        description="Check what a dataset's credential says against its log, its status, its files and your own trust file.",
-        epilog=_examples(
-            "datasigil-verify check contracts.sigil.json --data contracts/ --offline",
-            "datasigil-verify check contracts/",
-        ),
-        formatter_class=_Help,
-        allow_abbrev=False,
+    top, commands = program(
+        _PROGRAM,
+        "Check what a dataset's credential says against its log, its status, its files and your own trust file.",
+        "datasigil-verify check contracts.sigil.json --data contracts/ --offline",
+        "datasigil-verify check contracts/",
     )
-    top.add_argument("--version", action="version", version=_version())
-    commands = top.add_subparsers(required=True, metavar=None, dest="command")
     for add in (known[wanted],) if wanted in known else known.values():
         add(commands)
     return top
 
 
 def _check(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "check", "check:run", "Check a bundle, a credential or a dataset's folder.",
         "datasigil-verify check contracts.sigil.json --data contracts/",
         "datasigil-verify check contracts/ --offline --json",
@@ -110,13 +94,11 @@ def _check(commands: Any) -> None:
         help="which digests to compute: sha256, blake3, all, or default (the cheapest that establishes the bytes)",
     )
     one.add_argument("--at", metavar="TIME", help="ask about this time (RFC 3339, UTC) instead of now")
-    _policy_option(one)
-    _digest_option(one)
-    _network_options(one)
+    judging_options(one)
 
 
 def _gate(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "gate", "gating:run", "Refuse unless every dataset of a gate file is VALID, whole, and covers its roots.",
         "datasigil-verify gate gate.toml",
         notes="Exit code as for `check`. There is no option that skips a check, and none that asks about the past.",
@@ -125,13 +107,11 @@ def _gate(commands: Any) -> None:
     one.add_argument(
         "--github", action="store_true", help="write annotations for GitHub Actions, and its job summary (GITHUB_STEP_SUMMARY)"
     )  # fmt: skip
-    _policy_option(one)
-    _digest_option(one)
-    _network_options(one)
+    judging_options(one)
 
 
 def _exec(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "exec", "executing:run", "Run a program on verified copies of a gate file's datasets, or do not run it.",
         "datasigil-verify exec gate.toml -- python train.py",
         "datasigil-verify exec gate.toml --work /scratch -o receipt.json -- accelerate launch sft.py --epochs 3",
@@ -150,13 +130,11 @@ def _exec(commands: Any) -> None:
         "--result", metavar="DIR", help="the folder that the program writes: the receipt names its manifest"
     )
     one.add_argument("--work", metavar="DIR", help="where the copies go (default: the system's temporary folder)")
-    _policy_option(one)
-    _digest_option(one)
-    _network_options(one)
+    judging_options(one)
 
 
 def _fetch(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "fetch", "fetching:run", "Get a credential's evidence bundle from a registry.",
         "datasigil-verify fetch https://registry.example/credentials/urn:uuid:… -o contracts.sigil.json",
         "datasigil-verify fetch sha256:9f86d081… --registry https://registry.example",
@@ -171,23 +149,23 @@ def _fetch(commands: Any) -> None:
         "--registry", metavar="URL", help="the registry to ask, for an id or a digest (or DATASIGIL_REGISTRY)"
     )
     one.add_argument("-o", "--output", metavar="FILE", help="where to write (default: NAME.sigil.json in this folder)")
-    one.add_argument("--dev", action="store_true", help="admit a registry on this machine without TLS")
+    dev_option(one)
 
 
 def _refresh(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "refresh", "refreshing:run", "Renew a bundle's status lists and log proof.",
         "datasigil-verify refresh contracts.sigil.json",
         notes="Nothing is fetched for a credential whose issuer or proof your trust file does not accept.",
     )  # fmt: skip
     one.add_argument("bundle", metavar="BUNDLE", help="the bundle to renew, in place unless -o says otherwise")
     one.add_argument("-o", "--output", metavar="FILE", help="write the renewed bundle here instead")
-    _policy_option(one)
-    one.add_argument("--dev", action="store_true", help="admit a registry on this machine without TLS")
+    policy_option(one)
+    dev_option(one)
 
 
 def _inspect(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "inspect", "inspecting:run", "Show what a file says, without checking any of it.",
         "datasigil-verify inspect contracts.sigil.json",
         notes="Reads bundles, credentials, manifests, status lists and checkpoints. A claim shown here is only a claim.",
@@ -196,8 +174,10 @@ def _inspect(commands: Any) -> None:
 
 
 def _trust(commands: Any) -> None:
-    group = _group(commands, "trust", "Say whose word counts.", "datasigil-verify trust add contracts.sigil.json")
-    one = _command(
+    group = command_group(
+        commands, "trust", "Say whose word counts.", "datasigil-verify trust add contracts.sigil.json"
+    )
+    one = command(
         group, "add", "trusting:add", "Show who signed a bundle, then pin that issuer and its log in your trust file.",
         "datasigil-verify trust add contracts.sigil.json",
         "datasigil-verify trust add contracts.sigil.json --policy datasigil.toml --yes",
@@ -214,20 +194,21 @@ def _trust(commands: Any) -> None:
         help="a role that you give the issuer beside the one it states, such as auditor (may be repeated)",
     )
     one.add_argument("--with-parents", action="store_true", help="pin the issuers of the datasets that it rests on too")
-    _network_options(one)
-    _policy_option(
+    offline_option(one)
+    dev_option(one)
+    policy_option(
         one, "the trust file to add to (default: DATASIGIL_POLICY, else the one in your configuration folder)"
     )
 
 
 def _policy(commands: Any) -> None:
-    group = _group(
+    group = command_group(
         commands,
         "policy",
         "Start or explain a trust file; plan a use of several datasets.",
         "datasigil-verify policy explain",
     )
-    one = _command(
+    one = command(
         group, "init", "policies:init", "Write a new trust file.",
         "datasigil-verify policy init --profile law -o datasigil.toml",
     )  # fmt: skip
@@ -241,15 +222,15 @@ def _policy(commands: Any) -> None:
     one.add_argument(
         "-o", "--output", metavar="FILE", help="where to write (default: the trust file in your configuration folder)"
     )
-    one = _command(
+    one = command(
         group,
         "explain",
         "policies:explain",
         "Say in sentences what a trust file means.",
         "datasigil-verify policy explain --policy datasigil.toml",
     )
-    _policy_option(one)
-    one = _command(
+    policy_option(one)
+    one = command(
         group, "plan", "planning:run", "Say whether datasets may be used together, or which exactly stand in the way.",
         "datasigil-verify policy plan contracts.sigil.json leases/ --use fine-tuning --commercial",
         "datasigil-verify policy plan gate.toml --share model --result-license Apache-2.0",
@@ -275,25 +256,21 @@ def _policy(commands: Any) -> None:
         help="what is passed on: nothing (the default), model, or data made from it",
     )
     one.add_argument("--result-license", metavar="SPDX", help="the licence under which it is to be passed on")
-    _policy_option(one)
-    _digest_option(one)
-    _network_options(one)
+    judging_options(one)
 
 
 def _card(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "card", "carding:run", "Check every fact that a model card cites.",
         "datasigil-verify card run/",
         notes="Exit code as for `check`.",
     )  # fmt: skip
     one.add_argument("folder", metavar="MODEL_DIR", help="the folder with the card, the receipt and the weights")
-    _policy_option(one)
-    _digest_option(one)
-    _network_options(one)
+    judging_options(one)
 
 
 def _recompute(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "recompute", "recomputing:run", "Make a curated dataset again from its parents and compare it with its lineage.",
         "datasigil-verify recompute clean.sigil.json --recipe clean.recipe.toml",
         "datasigil-verify recompute clean.lineage.sigil.json --recipe clean.recipe.toml --data raw=/data/raw --result clean/",
@@ -311,16 +288,14 @@ def _recompute(commands: Any) -> None:
     )  # fmt: skip
     one.add_argument("--result", metavar="DIR", help="compare this folder with the result as well")
     one.add_argument("--work", metavar="DIR", help="where the result is made (default: the system's temporary folder)")
-    _policy_option(one)
-    _digest_option(one)
-    _network_options(one)
+    judging_options(one)
 
 
 def _log(commands: Any) -> None:
-    group = _group(
+    group = command_group(
         commands, "log", "Watch a transparency log.", "datasigil-verify log monitor https://registry.example/log"
     )
-    one = _command(
+    one = command(
         group, "monitor", "monitoring:run", "Derive a log's tree from its entries and compare it with what it signed, now and before.",
         "datasigil-verify log monitor https://registry.example/log",
         notes="Run it again and again: it remembers the largest tree that it saw, and keeps both notes of a split view.",
@@ -330,72 +305,13 @@ def _log(commands: Any) -> None:
         "--key", metavar="VKEY", help="the log's verifier key, for a log that your trust file does not name"
     )
     one.add_argument("--issuer", metavar="DID", help="list the new entries by this issuer, such as yourself")
-    _policy_option(one)
-    one.add_argument("--dev", action="store_true", help="admit a log on this machine without TLS")
+    policy_option(one)
+    dev_option(one, "a log")
 
 
 def _completion(commands: Any) -> None:
-    one = _command(
+    one = command(
         commands, "completion", "completing:run", "Write a script that completes this command line in a shell.",
         "datasigil-verify completion bash > ~/.local/share/bash-completion/completions/datasigil-verify",
     )  # fmt: skip
     one.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
-
-
-def _group(commands: Any, name: str, text: str, *examples: str) -> Any:
-    one = commands.add_parser(
-        name,
-        help=text,
-        description=text,
-        epilog=_examples(*examples),
-        formatter_class=_Help,
-        allow_abbrev=False,
-    )
-    return one.add_subparsers(required=True, dest="subcommand")
-
-
-def _command(commands: Any, name: str, run: str, text: str, *examples: str, notes: str = "") -> argparse.ArgumentParser:
-    epilog = f"{notes}\n\n{_examples(*examples)}" if notes else _examples(*examples)
-    one: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=text,
-        description=text,
-        epilog=epilog,
-        formatter_class=_Help,
-        allow_abbrev=False,
-    )
-    one.set_defaults(run=run)
-    one.add_argument("--json", action="store_true", help="write the result as JSON to standard output")
-    one.add_argument("-q", "--quiet", action="store_true", help="no talk and no progress")
-    one.add_argument("-v", "--verbose", action="store_true", help="more talk")
-    return one
-
-
-def _policy_option(one: argparse.ArgumentParser, text: str = "your trust file (or DATASIGIL_POLICY)") -> None:
-    one.add_argument("--policy", metavar="FILE", help=text)
-
-
-def _digest_option(one: argparse.ArgumentParser) -> None:
-    one.add_argument(
-        "--policy-digest",
-        metavar="HEX",
-        help="refuse any other trust file, for pipelines (or DATASIGIL_POLICY_DIGEST)",
-    )
-
-
-def _network_options(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--offline", action="store_true", help="open no socket; decide on what is here")
-    one.add_argument(
-        "--dev", action="store_true", help="admit a registry on this machine without TLS (or DATASIGIL_DEV=1)"
-    )
-
-
-def _examples(*lines: str) -> str:
-    word = "example:" if len(lines) == 1 else "examples:"
-    return "\n".join([word, *(f"  {line}" for line in lines)])
-
-
-def _version() -> str:
-    from datasigil import __version__
-
-    return f"{_PROGRAM} {__version__}"
