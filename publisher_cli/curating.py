@@ -22,7 +22,6 @@ from datasigil.curation.running import Outcome
 from datasigil.curation.running import run as run_recipe
 from datasigil.datasets.entry import Manifest
 from datasigil.datasets.manifest import ManifestClaim, manifest_bytes, verify_manifest_claim
-from datasigil.datasets.opening import verified_opener
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError, MalformedError, VerificationError
 from datasigil.transparency.durable import write_durably
@@ -105,20 +104,7 @@ def _parent(source: Input, base: Path, given: Namespace, console: Console) -> Pa
     data = dataset_folder(str(base / source.data))
     if given.policy:
         require_usable(base / source.credential, given, console)
-    return as_parent(credential, manifest, data)
-
-
-def as_parent(credential: Credential, manifest: Manifest, data: Path) -> Parent:
-    """Return a parent whose files are opened only as its manifest states them."""
-    entries = {entry.path: entry for entry in manifest.entries}
-    opened = verified_opener(data)
-    return Parent(
-        credential.id,
-        credential.digest,
-        manifest.root.hex(),
-        {name: one.size for name, one in entries.items()},
-        lambda name: opened(entries[name]),
-    )
+    return Parent.of(credential, manifest, data)
 
 
 def read_parent(path: Path, console: Console) -> tuple[Credential, Manifest]:
@@ -257,4 +243,4 @@ def _shown(
     return 0
 
 
-__all__ = ["as_parent", "read_parent", "read_recipe", "run", "sign_lineage"]
+__all__ = ["read_parent", "read_recipe", "run", "sign_lineage"]

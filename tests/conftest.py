@@ -4,11 +4,16 @@ Here: where the shared vectors lie, and what a missing service means. Not here: 
 """
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# A shell's background job starts with Ctrl-C ignored, which every program under test would inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def require_all() -> bool:

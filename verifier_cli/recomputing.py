@@ -164,7 +164,6 @@ def _parent(source: Input, bundle: Bundle, lineage: Credential, named: Path | No
     from datasigil.credentials.types import parse_credential
     from datasigil.curation.reading import Parent
     from datasigil.datasets.manifest import ManifestClaim, parse_manifest, verify_manifest_claim
-    from datasigil.datasets.opening import verified_opener
 
     path = named if named is not None else base / source.credential
     used = {one["credentialDigest"]: one for one in lineage.subject["used"]}
@@ -188,15 +187,7 @@ def _parent(source: Input, bundle: Bundle, lineage: Credential, named: Path | No
         raise DatasigilError(
             "DATA_FOLDER", "a parent's data is not there", place=f"input {source.name}: {data}", expected="a folder", next_action=f"--data {source.name}=DIR says where it lies"
         )  # fmt: skip
-    entries = {entry.path: entry for entry in manifest.entries}
-    opened = verified_opener(data)
-    return Parent(
-        credential.id,
-        credential.digest,
-        manifest.root.hex(),
-        {name: one.size for name, one in entries.items()},
-        lambda name: opened(entries[name]),
-    )
+    return Parent.of(credential, manifest, data)
 
 
 def _evidence_of(

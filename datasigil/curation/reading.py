@@ -10,7 +10,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from datasigil.canonical import jcs
 from datasigil.curation.documents import DocumentPool, Extraction
@@ -20,9 +20,16 @@ from datasigil.curation.recipe import Input
 from datasigil.curation.sheets import read_sheet, row_of
 from datasigil.datasets.finding import Progress
 from datasigil.datasets.limits import FIELD_BYTES_MAX
+from datasigil.datasets.opening import verified_opener
 from datasigil.datasets.paths import display_path, path_problem
 from datasigil.encoding import GENERIC, parse_json
 from datasigil.errors import DatasigilError, MalformedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from datasigil.credentials.types import Credential
+    from datasigil.datasets.entry import Manifest
 
 Record = dict[str, Any]
 
@@ -51,6 +58,19 @@ class Parent:
     root: str
     files: Mapping[str, int]  # path to size, in the order of the manifest
     open: Callable[[str], BinaryIO]
+
+    @classmethod
+    def of(cls, credential: Credential, manifest: Manifest, data: Path) -> Parent:
+        """Return a credential's dataset as a parent whose files are opened only as its manifest states them."""
+        entries = {entry.path: entry for entry in manifest.entries}
+        opened = verified_opener(data)
+        return cls(
+            credential.id,
+            credential.digest,
+            manifest.root.hex(),
+            {name: one.size for name, one in entries.items()},
+            lambda name: opened(entries[name]),
+        )
 
     def reference(self) -> dict[str, str]:
         """Return how a lineage subject names it."""
