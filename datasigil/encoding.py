@@ -14,6 +14,7 @@ import binascii
 import json
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from datasigil.errors import MalformedError
@@ -65,21 +66,49 @@ def parse_json(data: bytes, *, max_bytes: int = CREDENTIAL_MAX_BYTES, profile: J
         raise MalformedError("ENCODING", "the document starts with a byte order mark", expected="UTF-8 without BOM")
     if "\x00" in text:
         raise MalformedError("ENCODING", "the document holds NUL bytes", expected="UTF-8 text")
-    if profile is I_JSON and b"\\\\" not in data and b"\\u" not in data:
-        value = _load_plain(data)
+    unescaped, halves = _without_escapes(text)
+    if profile is I_JSON and not halves:
+        value = _load_plain(data, text, unescaped)
         if value is not _UNDECIDED:
             return value
-    _check_depth(data)
+    _check_depth(_outside_texts(unescaped))
     return _load(text, profile)
 
 
-def _check_depth(data: bytes) -> None:
+_FEW_ESCAPES = 32
+
+
+def _without_escapes(text: str) -> tuple[str, bool]:
+    """Return a document without its escape sequences, and whether one of them may stand for half a character.
+
+    What they leave may be wrong inside texts, but every quotation mark is a text's first or last. Outside texts a backslash ends the parse.
+    """
+    if "\\" not in text:
+        return text, False
+    if text.count("\\") > _FEW_ESCAPES:
+        text = text.replace("\\\\", "").replace('\\"', "")
+        return text, "\\u" in text
+    kept, start, halves = [], 0, False
+    while (at := text.find("\\", start)) >= 0:
+        kept.append(text[start:at])
+        start = at + 2
+        halves = halves or text[at + 1 : start] == "u"
+    kept.append(text[start:])
+    return "".join(kept), halves
+
+
+def _outside_texts(unescaped: str) -> str:
+    """What stands outside the texts of a document: brackets, colons, commas, numbers, literals, space."""
+    return "".join(unescaped.split('"')[::2])
+
+
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+
+def _check_depth(outside: str) -> None:
     """Refuse deep nesting before the recursive parser sees it."""
-    # Without escapes every other piece between quotes lies outside strings. A backslash outside a string ends the parse there.
-    if b"\\" in data:
-        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    outside = b"".join(data.split(b'"')[::2])
-    brackets = outside.translate(_ONE_KIND, _NOT_BRACKETS)
+    brackets = outside.encode("utf-8", "surrogatepass").translate(_ONE_KIND, _NOT_BRACKETS)
     for _ in range(JSON_MAX_DEPTH):
         # Each pass takes the innermost level away; what is left over does not match, or is too deep.
         inner, brackets = brackets, brackets.replace(b"[]", b"")
@@ -90,23 +119,44 @@ def _check_depth(data: bytes) -> None:
 
 
 _UNDECIDED: Any = object()
-# Parses what `_load_plain` accepts to the same values as the standard library.
+# Parses what `_load_walked` accepts to the same values as the standard library.
 _ORJSON = Faster("orjson")
 _MINUS_ZERO = re.compile(rb"(?:\A|[\s:,\[])-0\s*(?:[,\]}]|\Z)")
 
 
-def _load_plain(data: bytes) -> JsonValue:
+def _load_plain(data: bytes, text: str, unescaped: str) -> JsonValue:
     """Return the value of a document whose members are text, true, false, small integers and containers of them, at most 32 deep.
 
-    Anything else, every error included, is left undecided for the decoder with hooks, which is slower because it calls Python for
-    each object. That no name stands twice in an object is seen by counting: each name and each text takes two quotation marks, so a
-    member that was overwritten leaves some over. The caller has made sure that no backslash stands before a mark but to escape it.
+    Anything else, every error included, is left undecided for the decoder that calls Python for each object and words the errors.
     """
     orjson = _ORJSON.module()
     try:
-        value = json.loads(data) if orjson is None else orjson.loads(data)
-    except (ValueError, RecursionError):
+        return _load_counted(text, unescaped) if orjson is None else _load_walked(orjson.loads(data), data, unescaped)
+    except (ValueError, RecursionError, MalformedError):
         return _UNDECIDED
+
+
+def _load_counted(text: str, unescaped: str) -> JsonValue:
+    """That no name stands twice in an object is seen by counting: a colon outside the texts for each name that an object has in the end."""
+    outside = _outside_texts(unescaped)
+    if "n" in outside:  # null: no other word of JSON has that letter
+        return _UNDECIDED
+    _check_depth(outside)
+    names = 0
+
+    def count(value: JsonObject) -> JsonObject:
+        nonlocal names
+        names += len(value)
+        return value
+
+    decoder = json.JSONDecoder(object_hook=count, parse_int=_integer, parse_float=_no_float, parse_constant=_constant)
+    value, end = decoder.raw_decode(text, _skip_space(text, 0))
+    complete = end == len(text) or _skip_space(text, end) == len(text)
+    return value if complete and outside.count(":") == names else _UNDECIDED
+
+
+def _load_walked(value: JsonValue, data: bytes, unescaped: str) -> JsonValue:
+    """That no name stands twice in an object is seen by counting: two quotation marks for each name and each text that there is in the end."""
     texts = levels = 0
     level: list[Any] = [(value,)]
     while level and levels <= JSON_MAX_DEPTH:
@@ -128,8 +178,7 @@ def _load_plain(data: bytes) -> JsonValue:
                 elif kind is not bool:
                     return _UNDECIDED
         level = below
-    marks = data.count(b'"') - data.count(b'\\"')
-    return value if not level and marks == 2 * texts else _UNDECIDED
+    return value if not level and unescaped.count('"') == 2 * texts else _UNDECIDED
 
 
 def _load(text: str, profile: JsonProfile) -> JsonValue:
@@ -313,9 +362,8 @@ class Instant:
         return Instant(self.seconds + seconds, self.fraction)
 
     def __str__(self) -> str:
-        whole = (_EPOCH + timedelta(seconds=self.seconds)).strftime("%Y-%m-%dT%H:%M:%S")
-        # strftime does not pad years below 1000 on every platform.
-        return f"{whole.rjust(19, '0')}{'.' + self.fraction if self.fraction else ''}Z"
+        whole = (_EPOCH + timedelta(seconds=self.seconds)).isoformat()[:19]
+        return f"{whole}{'.' + self.fraction if self.fraction else ''}Z"
 
 
 def _offset(text: str) -> int:
@@ -362,7 +410,6 @@ _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 # Each ASCII character's value, 255 for what is no digit (bytes past ASCII among them).
 _BASE58_DIGITS = bytes(_BASE58.find(chr(byte)) & 0xFF if byte < 0x80 else 0xFF for byte in range(256))
 _BASE58_MAX_CHARACTERS = 1024
-_BASE58_STRIDE = 10  # as many digits as fit a machine word: long numbers are multiplied that much more rarely
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z", re.ASCII)
 
@@ -420,12 +467,20 @@ def b64url_decode(text: JsonValue, *, place: str = "") -> bytes:
 def base58_encode(data: bytes) -> str:
     """Return base58btc text (draft-msporny-base58-03)."""
     zeros = len(data) - len(data.lstrip(b"\x00"))
-    number = int.from_bytes(data, "big")
-    digits = []
+    number, pairs, found = int.from_bytes(data, "big"), _base58_pairs(), []
     while number:
-        number, rest = divmod(number, 58)
-        digits.append(_BASE58[rest])
-    return "1" * zeros + "".join(reversed(digits))
+        # A stride fits a machine word, so the long number is divided rarely.
+        number, stride = divmod(number, 3364**5)
+        for _ in range(5):
+            stride, pair = divmod(stride, 3364)
+            found.append(pairs[pair])
+    return "1" * zeros + "".join(reversed(found)).lstrip("1")
+
+
+@cache
+def _base58_pairs() -> list[str]:
+    """Every two digits, by their value below 58^2 = 3364."""
+    return [first + second for first in _BASE58 for second in _BASE58]
 
 
 def base58_decode(text: str, *, place: str = "") -> bytes:
@@ -440,15 +495,25 @@ def base58_decode(text: str, *, place: str = "") -> bytes:
     if b"\xff" in digits:
         stray = next(character for character in text if character not in _BASE58)
         raise MalformedError("ENCODING", "not base58btc", place=place, found=repr(stray))
-    number = 0
-    for start in range(0, len(digits), _BASE58_STRIDE):
-        part = 0
-        stride = digits[start : start + _BASE58_STRIDE]
-        for digit in stride:
-            part = part * 58 + digit
-        number = number * 58 ** len(stride) + part
+    number = int.from_bytes(digits, "big")
+    for bits, lanes, scale in _base58_joins((len(digits) - 1).bit_length()):
+        number = (number & lanes) + ((number >> bits) & lanes) * scale
     zeros = len(text) - len(text.lstrip("1"))
     return b"\x00" * zeros + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+@lru_cache(maxsize=16)
+def _base58_joins(doublings: int) -> list[tuple[int, int, int]]:
+    """Lane width, mask of every second lane and 58^n for each step that joins neighbouring lanes of an integer, all lanes at once.
+
+    One digit a byte at first, then base 58^2 in two bytes, 58^4 in four; a lane never overflows, because 58 is below 256.
+    """
+    steps = []
+    for step in range(doublings):
+        bits = 8 << step
+        lanes = sum(((1 << bits) - 1) << at for at in range(0, 8 << doublings, 2 * bits))
+        steps.append((bits, lanes, 58 ** (1 << step)))
+    return steps
 
 
 def multibase_decode(text: JsonValue, *, prefix: str = "z", place: str = "") -> bytes:

@@ -28,6 +28,10 @@ class Faster:
                 self.load()
         return self._module
 
+    def forget(self) -> None:
+        """Do without the library from now on: what an install without the extra does, for tests and measurements."""
+        self._uses_left, self._module = 0, None
+
     def load(self) -> bool:
         """Import the library now; whether it is there."""
         self._uses_left = 0

@@ -23,6 +23,7 @@ from datasigil.credentials.cryptosuites import RdfCanonicalizer, hash_data, isol
 from datasigil.credentials.did import did_key_method, split_did_url
 from datasigil.credentials.keys import ED25519, P256, P384, PublicKey
 from datasigil.credentials.proof import matching_proofs
+from datasigil.credentials.types import Credential
 from datasigil.encoding import Instant, JsonValue, b64_decode, b64_encode, multibase_encode
 from datasigil.errors import DatasigilError, MalformedError, ProofError
 from datasigil.limits import MIB, PROOFS_MAX
@@ -190,7 +191,7 @@ class LocalSigner:
 
 
 def add_proof(
-    document: Mapping[str, JsonValue],
+    document: Mapping[str, JsonValue] | Credential,
     signer: Signer,
     *,
     created: datetime,
@@ -214,8 +215,9 @@ def add_proof(
         ProofError: UNSUPPORTED, KEY_TYPE, PREVIOUS_PROOF, LIMIT.
         MalformedError: the codes of `canonical` and, for the rdfc suites, of `rdf`.
 
-    Not checked: the document's schema; parse it before signing.
+    Not checked: the document's schema; parse it before signing. A parsed `Credential` is its document, whose canonical form is at hand.
     """
+    parsed, document = (document, document.document) if isinstance(document, Credential) else (None, document)
     suite = suite_for_key(cryptosuite or suites_for(signer.public_key.kind)[0], signer.public_key.kind)
     options: dict[str, JsonValue] = {
         "type": "DataIntegrityProof",
@@ -224,26 +226,25 @@ def add_proof(
         "verificationMethod": signer.verification_method,
         "proofPurpose": purpose,
     }
-    extra = {
-        "id": proof_id,
-        "expires": str(Instant.from_datetime(expires)) if expires else None,
-        "challenge": challenge,
-        "domain": domain,
-    }
+    if expires is not None:
+        options["expires"] = str(Instant.from_datetime(expires))
+    extra = {"id": proof_id, "challenge": challenge, "domain": domain}
     options |= {name: value for name, value in extra.items() if value is not None}
     present = document.get("proof", [])
     proofs = list(present) if isinstance(present, list) else [present]
     if len(proofs) >= PROOFS_MAX:
         raise ProofError("LIMIT", "the document carries too many proofs", expected=f"at most {PROOFS_MAX}")
     unsecured = {name: value for name, value in document.items() if name != "proof"}
-    signed: dict[str, JsonValue] = dict(unsecured)
+    signed: dict[str, JsonValue] = unsecured
     if previous_proof is not None:
         options["previousProof"] = previous_proof if isinstance(previous_proof, str) else list(previous_proof)
         wanted = [previous_proof] if isinstance(previous_proof, str) else list(previous_proof)
-        signed["proof"] = matching_proofs(wanted, {proof["id"]: proof for proof in proofs if "id" in proof})
+        known = {proof["id"]: proof for proof in proofs if "id" in proof}
+        signed = {**unsecured, "proof": matching_proofs(wanted, known)}
     if not suite.rdf and "@context" in document:
         options["@context"] = document["@context"]
-    value = signer.sign(hash_data(suite, signed, options, signer.public_key.kind, canonicalize))
+    canonical = parsed.unsecured_jcs if parsed is not None and previous_proof is None and not suite.rdf else None
+    value = signer.sign(hash_data(suite, signed, options, signer.public_key.kind, canonicalize, canonical=canonical))
     proof = {**options, "proofValue": multibase_encode(value, prefix="z")}
     return {**unsecured, "proof": [*proofs, proof] if proofs else proof}
 

@@ -114,12 +114,18 @@ def hash_data(
     options: Mapping[str, JsonValue],
     kind: str,
     canonicalize: RdfCanonicalizer,
+    *,
+    canonical: bytes | None = None,
 ) -> bytes:
     """Return the bytes that are signed: hash of the proof configuration, then hash of the document (section 3.3.4).
+
+    `canonical` is the JCS form of `unsecured`, where the caller has it already; the rdfc suites have no use for it.
 
     Raises:
         MalformedError: CONTEXT, DATA_LOSS, LIMIT and the other codes of `rdf` for the rdfc suites.
     """
     digest = hashlib.sha384 if _HASH_OF_KIND[kind] == "sha384" else hashlib.sha256
     configuration = proof_configuration(suite, unsecured, options, kind, canonicalize)
-    return digest(configuration).digest() + digest(transform(suite, unsecured, kind, canonicalize)).digest()
+    if canonical is None or suite.rdf:
+        canonical = transform(suite, unsecured, kind, canonicalize)
+    return digest(configuration).digest() + digest(canonical).digest()

@@ -15,7 +15,11 @@ SCHEMA_BASE = "https://w3id.org/datasigil/schemas/"
 
 # Bitstring Status List v1.0 section 2.1: base 10, no sign, no leading zero; the list's size bounds it further.
 STATUS_INDEX = Text(
-    pattern="0|[1-9][0-9]{0,8}", max_length=9, expected="a decimal index as text, such as 94567", code="STATUS_INDEX"
+    pattern="0|[1-9][0-9]{0,8}",
+    max_length=9,
+    expected="a decimal index as text, such as 94567",
+    code="STATUS_INDEX",
+    whole="0|[1-9][0-9]{0,8}",
 )
 
 STATUS_ENTRY = Table(

@@ -10,13 +10,15 @@ addition. Nothing here depends on `format`, which validators may ignore.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import lt
 
-from datasigil.credentials.values import Kind, Place, Schema, Test, fault, wrong_type
+from datasigil.credentials.values import Day, Enum, Kind, Moment, Place, Raw, Schema, Text, fault, safe, wrong_type
 from datasigil.encoding import JsonValue
 from datasigil.errors import MalformedError
 from datasigil.record import dataclass
+
+USES_BEFORE_COMPILING = 50  # documents of one type, after which a process gains by compiling its table
 
 
 class OneOf(Kind):
@@ -38,8 +40,13 @@ class OneOf(Kind):
                 return
         candidates[-1].check(value, place)
 
-    def _test(self) -> Test:
-        objects, others = ([kind.fits for kind in kinds] for kinds in (self._objects, self._others))
+    def make_test(self, of: Callable[[Kind], Raw]) -> Raw:
+        """Return `test`."""
+        if len(self.kinds) == 2 and all(isinstance(kind, (Text, Enum, Day, Moment)) for kind in self.kinds):
+            first, second = (of(kind) for kind in self.kinds)
+            return lambda value: first(value) or second(value)  # nothing but text fits either
+        # What is no value for one alternative, and raises there, may be one for the next.
+        objects, others = ([safe(of(kind)) for kind in kinds] for kinds in (self._objects, self._others))
 
         def fits(value: JsonValue) -> bool:
             for test in objects if type(value) is dict else others:  # noqa: SIM110 - a generator costs twice as much
@@ -85,8 +92,9 @@ class ListOf(Kind):
         for index, item in enumerate(value):
             self.item.check(item, (place, index))
 
-    def _test(self) -> Test:
-        minimum, maximum, test = self.minimum, self.maximum, self.item.fits
+    def make_test(self, of: Callable[[Kind], Raw]) -> Raw:
+        """Return `test`."""
+        minimum, maximum, test = self.minimum, self.maximum, of(self.item)
 
         def fits(value: JsonValue) -> bool:
             return type(value) is list and minimum <= len(value) <= maximum and all(map(test, value))
@@ -125,11 +133,12 @@ class SetOf(ListOf):
                     keys[index],
                 )
 
-    def _test(self) -> Test:
-        is_array, key = super()._test(), self.key
+    def make_test(self, of: Callable[[Kind], Raw]) -> Raw:
+        """Return `test`."""
+        minimum, maximum, test, key = self.minimum, self.maximum, of(self.item), self.key
 
         def fits(value: JsonValue) -> bool:
-            if not is_array(value):
+            if type(value) is not list or not minimum <= len(value) <= maximum or not all(map(test, value)):
                 return False
             if len(value) == 1:
                 return True
@@ -188,31 +197,22 @@ class Rule:
             return isinstance(current, list) and any(item in self.values for item in current)
         return current in self.values
 
+    def test(self) -> Callable[[Mapping[str, JsonValue]], bool]:
+        """Return whether an object whose members all fit keeps the rule, as a closure."""
+        wanted, names, applies = frozenset(self.values), frozenset(self.names), self.applies
+        if len(self.path) > 1:
+            return lambda value: not applies(value) or names <= value.keys()
+        first = self.path[0]
+        if self.contains:
+            return lambda value: first not in value or wanted.isdisjoint(value[first]) or names <= value.keys()
+        return lambda value: value.get(first) not in wanted or names <= value.keys()
+
     def schema(self) -> Schema:
         """Return the rule as `if` and `then`."""
         condition: Schema = {"contains": {"enum": list(self.values)}} if self.contains else {"enum": list(self.values)}
         for step in reversed(self.path):
             condition = {"type": "object", "properties": {step: condition}, "required": [step]}
         return {"if": condition, "then": {"required": list(self.names)}}
-
-
-class _Tests(dict[str, Test]):
-    """Tests of a table's members, each made when it is first wanted: most documents hold few of them."""
-
-    def __init__(self, kinds: Mapping[str, Kind]) -> None:
-        super().__init__()
-        self._kinds = kinds
-
-    def __missing__(self, name: str) -> Test:
-        kind = self._kinds.get(name)
-        if kind is None:
-            return _no_member  # not kept: names that others make up would never end
-        self[name] = kind.fits
-        return kind.fits
-
-
-def _no_member(_value: JsonValue) -> bool:
-    return False
 
 
 class Table(Kind):
@@ -227,6 +227,7 @@ class Table(Kind):
         self.doc = doc
         self._kinds = {field.name: field.kind for field in fields}
         self._required = frozenset(field.name for field in fields if field.required)
+        self._uses_left = USES_BEFORE_COMPILING
 
     def check(self, value: JsonValue, place: Place) -> None:
         """Raise SCHEMA for missing members, UNKNOWN_PROPERTY or KEYWORD for others, and what the members raise."""
@@ -250,20 +251,27 @@ class Table(Kind):
                     because=f"{'.'.join(rule.path)} is {' or '.join(map(str, rule.values))}",
                 )
 
-    def _test(self) -> Test:
-        tests = _Tests(self._kinds)
-        required, any_of, rules = self._required, self.any_of, self.rules
+    def make_test(self, of: Callable[[Kind], Raw]) -> Raw:
+        """Return `test`."""
+        kinds, tests = self._kinds, dict[str, Raw]()
+        required, any_of, rules = self._required, frozenset(self.any_of), [rule.test() for rule in self.rules]
 
         def fits(value: JsonValue) -> bool:
             if type(value) is not dict or not required <= value.keys():
                 return False
             for name, item in value.items():
-                if not tests[name](item):
+                try:
+                    test = tests[name]
+                except KeyError:  # most documents hold few members: a test is made when it is first wanted
+                    if name not in kinds:
+                        return False
+                    test = tests[name] = of(kinds[name])
+                if not test(item):
                     return False
-            if any_of and not any(name in value for name in any_of):
+            if any_of and any_of.isdisjoint(value):
                 return False
-            for rule in rules:  # noqa: SIM110 - reads better
-                if rule.applies(value) and not all(name in value for name in rule.names):
+            for keeps in rules:  # noqa: SIM110 - a generator costs twice as much
+                if not keeps(value):
                     return False
             return True
 
@@ -275,6 +283,11 @@ class Table(Kind):
         Raises:
             MalformedError: as `check`; SCHEMA should the two ever disagree.
         """
+        self._uses_left -= 1
+        if not self._uses_left:
+            from datasigil.credentials.compiled import compiled
+
+            self.fits = compiled(self)
         if not self.fits(value):
             self.check(value, None)
             raise fault("SCHEMA", "an object is not of the required form", None, self.doc)

@@ -11,47 +11,82 @@ from datasigil.credentials.values import Boolean, Day, Enum, Integer, Moment, Te
 # Control characters could rewrite a terminal; U+2028 and U+2029 end lines. Lone surrogates never leave the strict JSON parser.
 _PRINTABLE = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]"
 _PRINTABLE_LINES = r"[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]"
+# The same two, said by what they admit: a charset of ranges is searched in order, and most characters are in the first.
+_LINE_OF = r"[ -~\u00a0-\u2027\u202a-\U0010ffff]"
+_PROSE_OF = r"[ -~\t\n\u00a0-\U0010ffff]"
 
 NAME = Text(
-    pattern=f"{_PRINTABLE}+", max_length=200, expected="one line of text, at most 200 characters", quick=str.isprintable
+    pattern=f"{_PRINTABLE}+",
+    max_length=200,
+    expected="one line of text, at most 200 characters",
+    whole=f"{_LINE_OF}{{1,200}}",
 )
-LINE = Text(pattern=f"{_PRINTABLE}+", max_length=1000, expected="one line of text", quick=str.isprintable)
+LINE = Text(pattern=f"{_PRINTABLE}+", max_length=1000, expected="one line of text", whole=f"{_LINE_OF}{{1,1000}}")
 PROSE = Text(
-    pattern=f"{_PRINTABLE_LINES}+", max_length=20_000, expected="text without control characters", quick=str.isprintable
+    pattern=f"{_PRINTABLE_LINES}+",
+    max_length=20_000,
+    expected="text without control characters",
+    whole=f"{_PROSE_OF}{{1,20000}}",
 )
-VERSION = Text(pattern=r"[A-Za-z0-9][A-Za-z0-9._+:@/-]*", max_length=100, expected="a version such as 1.0.0")
-CODE = Text(pattern=r"[A-Za-z0-9][A-Za-z0-9._:/+-]*", max_length=100, expected="a short code without spaces")
+VERSION = Text(
+    pattern=r"[A-Za-z0-9][A-Za-z0-9._+:@/-]*",
+    max_length=100,
+    expected="a version such as 1.0.0",
+    whole="[A-Za-z0-9][A-Za-z0-9._+:@/-]{0,99}",
+)
+CODE = Text(
+    pattern=r"[A-Za-z0-9][A-Za-z0-9._:/+-]*",
+    max_length=100,
+    expected="a short code without spaces",
+    whole="[A-Za-z0-9][A-Za-z0-9._:/+-]{0,99}",
+)
 URI = Text(
     pattern=r"[a-z][a-z0-9+.-]{0,30}:(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=-]|\[|\]|%[0-9A-Fa-f]{2})+",
     max_length=2048,
     expected="an absolute URI",
     coercion="@id",
-    quick=r"[a-z][a-z0-9+.-]{0,30}:[A-Za-z0-9._~:/?#@!$&'()*+,;=-]+",
+    quick=r"[a-z][a-z0-9+.-]{0,30}:[A-Za-z0-9._~:/?#@!$&'()*+,;=-]{1,2000}",
 )
 HTTP_URL = Text(
     pattern=r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/(?:[A-Za-z0-9._~:/@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)?(?:\?(?:[A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)?",
     max_length=2048,
     expected="an https URL",
     coercion="@id",
-    quick=r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._~:/@!$&'()*+,;=-]*",
+    quick=r"https?://[A-Za-z0-9.-]{1,255}/[A-Za-z0-9._~:/@!$&'()*+,;=-]{0,1700}",
 )
 DID = Text(
     pattern=r"did:[a-z0-9]{1,32}:(?:[A-Za-z0-9._:-]|%[0-9A-Fa-f]{2})*(?:[A-Za-z0-9._-]|%[0-9A-Fa-f]{2})",
     max_length=512,
     expected="a DID",
     coercion="@id",
-    quick=r"did:[a-z0-9]{1,32}:[A-Za-z0-9._:-]*[A-Za-z0-9._-]",
+    quick=r"did:[a-z0-9]{1,32}:[A-Za-z0-9._-]{1,400}",
 )
-HEX_DIGEST = Text(pattern="[0-9a-f]{64}", max_length=64, expected="64 lower-case hexadecimal digits")
-SRI_384 = Text(pattern="sha384-[A-Za-z0-9+/]{64}", max_length=71, expected="sha384- and 64 base64 characters")
+HEX_DIGEST = Text(
+    pattern="[0-9a-f]{64}", max_length=64, expected="64 lower-case hexadecimal digits", whole="[0-9a-f]{64}"
+)
+SRI_384 = Text(
+    pattern="sha384-[A-Za-z0-9+/]{64}",
+    max_length=71,
+    expected="sha384- and 64 base64 characters",
+    whole="sha384-[A-Za-z0-9+/]{64}",
+)
 DECIMAL = Text(
     pattern=r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?",
     max_length=40,
     expected="a decimal number as text, such as 0.713",
+    whole=r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?",
 )
-LANGUAGE = Text(pattern="[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", max_length=35, expected="a BCP 47 language tag such as en")
+LANGUAGE = Text(
+    pattern="[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*",
+    max_length=35,
+    expected="a BCP 47 language tag such as en",
+    quick="[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2}",
+)
 REGION = Text(
-    pattern="[A-Z]{2}(?:-[A-Z0-9]{1,3})?|unknown", max_length=7, expected="an ISO 3166 code such as US, or unknown"
+    pattern="[A-Z]{2}(?:-[A-Z0-9]{1,3})?|unknown",
+    max_length=7,
+    expected="an ISO 3166 code such as US, or unknown",
+    whole="[A-Z]{2}(?:-[A-Z0-9]{1,3})?|unknown",
 )
 MEDIA_TYPE = Text(
     pattern=r"[a-z]+/[A-Za-z0-9][A-Za-z0-9.+-]*", max_length=127, expected="a media type such as text/csv"
@@ -62,9 +97,17 @@ ORIGIN = Text(
     expected="a log origin such as example.org/log",
 )
 # Grammar only: NFC, traversal and collisions are the manifest's rules (`datasets.manifest`).
-PATH = Text(pattern=f"(?!/){_PRINTABLE}+", max_length=4096, expected="a relative path")
+PATH = Text(
+    pattern=f"(?!/){_PRINTABLE}+",
+    max_length=4096,
+    expected="a relative path",
+    whole=f"(?!/){_LINE_OF}{{1,4096}}",
+)
 SPDX = Text(
-    pattern=r"unknown|[A-Za-z0-9(][A-Za-z0-9.()+: -]*", max_length=500, expected="an SPDX expression, or unknown"
+    pattern=r"unknown|[A-Za-z0-9(][A-Za-z0-9.()+: -]*",
+    max_length=500,
+    expected="an SPDX expression, or unknown",
+    whole=r"[A-Za-z0-9(][A-Za-z0-9.()+: -]{0,499}",
 )
 
 MOMENT = Moment()

@@ -18,6 +18,7 @@ from datasigil.credentials.cryptosuites import (
 )
 from datasigil.credentials.did import split_did_url
 from datasigil.credentials.keys import PublicKey
+from datasigil.credentials.types import Credential
 from datasigil.encoding import Instant, JsonValue, multibase_decode, pointer_token
 from datasigil.errors import DatasigilError, MalformedError, ProofError
 from datasigil.limits import PROOFS_MAX
@@ -71,7 +72,7 @@ class _Proof:
 
 
 def verify_proofs(
-    document: JsonValue,
+    document: JsonValue | Credential,
     *,
     keys: KeyResolver,
     purpose: str = "assertionMethod",
@@ -82,6 +83,8 @@ def verify_proofs(
     canonicalize: RdfCanonicalizer = isolated,
 ) -> tuple[VerifiedProof, ...]:
     """Return every proof of `document`, at most 8, all of them verified; one that fails fails the document.
+
+    A `Credential` is its document, whose canonical form is at hand; of any other value it is made.
 
     In `profile` mode proof members are a closed set, `created` is required, each proof is by the document's issuer (a
     presentation's holder), a proof context equals the document's, and an unexpected challenge or domain is refused. In
@@ -95,6 +98,9 @@ def verify_proofs(
 
     Not checked: the document's own schema, validity period, status and the trust in the keys.
     """
+    parsed = document if isinstance(document, Credential) else None
+    if parsed is not None:
+        document = parsed.document
     if not isinstance(document, Mapping):
         raise MalformedError("PROOF", "only an object can carry a proof", expected="a JSON object")
     strict = mode != GENERIC
@@ -105,7 +111,17 @@ def verify_proofs(
     for proof in proofs:
         _check_options(proof, expected)
     unsecured = {key: value for key, value in document.items() if key != "proof"}
-    return tuple(_verify_one(proof, by_id, unsecured, signer, keys, canonicalize, strict=strict) for proof in proofs)
+    covered = _Covered(unsecured, parsed, strict)
+    return tuple(_verify_one(proof, by_id, covered, signer, keys, canonicalize) for proof in proofs)
+
+
+@dataclass(frozen=True)
+class _Covered:
+    """What proofs are over: the document without them, and the parsed credential that it is, if it is one."""
+
+    unsecured: Mapping[str, JsonValue]
+    parsed: Credential | None
+    strict: bool
 
 
 @dataclass(frozen=True)
@@ -151,7 +167,7 @@ def _parse_proof(item: JsonValue, place: str, *, strict: bool) -> _Proof:
             found=str(item.get("type"))[:60],
         )
     if strict:
-        for name in sorted(item.keys() - _MEMBERS):
+        for name in () if item.keys() <= _MEMBERS else sorted(item.keys() - _MEMBERS):
             raise MalformedError(
                 "UNKNOWN_PROPERTY", "a proof holds an unknown member", place=f"{place}/{pointer_token(name)}"
             )
@@ -270,20 +286,21 @@ def _check_options(proof: _Proof, expected: _Expected) -> None:
 def _verify_one(
     proof: _Proof,
     by_id: Mapping[str, _Proof],
-    unsecured: Mapping[str, JsonValue],
+    covered: _Covered,
     signer: str | None,
     keys: KeyResolver,
     canonicalize: RdfCanonicalizer,
-    *,
-    strict: bool,
 ) -> VerifiedProof:
     members = proof.members
     key = keys(proof.method, members["proofPurpose"])
     legacy = members["type"] == ED25519_SIGNATURE_2020
     suite = suite_for_key(ED25519_SIGNATURE_2020 if legacy else members["cryptosuite"], key.kind, legacy=legacy)
-    signed = _with_previous(proof, by_id, _under_proof_context(proof, unsecured, strict=strict))
+    signed = _with_previous(proof, by_id, _under_proof_context(proof, covered.unsecured, strict=covered.strict))
+    # The canonical form that the parser's result keeps is of the document as it stands, not under another context or with other proofs.
+    as_parsed = covered.parsed if signed is covered.unsecured and not suite.rdf else None
+    canonical = as_parsed.unsecured_jcs if as_parsed is not None else None
     try:
-        key.verify(proof.value, hash_data(suite, signed, members, key.kind, canonicalize))
+        key.verify(proof.value, hash_data(suite, signed, members, key.kind, canonicalize, canonical=canonical))
     except DatasigilError as error:
         error.place = error.place or proof.place
         raise
@@ -304,7 +321,7 @@ def _verify_one(
 
 def _under_proof_context(proof: _Proof, unsecured: Mapping[str, JsonValue], *, strict: bool) -> Mapping[str, JsonValue]:
     """The document under the context that the proof was made for (eddsa section 3.3.2 step 4, ecdsa section 3.3.2)."""
-    if "@context" not in proof.members:
+    if "@context" not in proof.members or proof.members["@context"] == unsecured.get("@context"):
         return unsecured
     wanted, given = (_listed(value) for value in (proof.members["@context"], unsecured.get("@context")))
     if given[: len(wanted)] != wanted or (strict and len(given) != len(wanted)):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache, cached_property
 from importlib import import_module
 
-from datasigil.canonical import document_digest
+from datasigil.canonical import jcs, jcs_of_checked, sha256_hex
 from datasigil.credentials.contexts import DATASIGIL_V1, PROFILE_CONTEXTS
 from datasigil.credentials.envelope import SCHEMA_BASE, schema_name
 from datasigil.credentials.fields import Table
@@ -57,15 +57,42 @@ class Credential:
     issuer_name: str | None  # what the issuer calls itself; not verified
     valid_from: Instant
     valid_until: Instant | None
-    status: tuple[StatusEntry, ...]  # revocation, suspension
     log_origin: str
     log_url: str | None
     subject: Mapping[str, JsonValue]
 
     @cached_property
+    def status(self) -> tuple[StatusEntry, ...]:
+        """The entry for revocation, then the one for suspension."""
+        return tuple(
+            StatusEntry(
+                entry["statusPurpose"],
+                int(entry["statusListIndex"]),
+                entry["statusListCredential"],
+                entry["statusIssuer"],
+                entry.get("statusSize", 1),
+            )
+            for entry in self.document["credentialStatus"]
+        )
+
+    @cached_property
+    def unsecured_jcs(self) -> bytes:
+        """JCS form of the document without its proofs: what a proof by a jcs suite covers.
+
+        The closed table has let every other member through, so nothing is left to look at before they are written.
+        """
+        return jcs_of_checked({name: value for name, value in self.document.items() if name != "proof"})
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the JCS form of the secured document, lower-case hexadecimal."""
-        return document_digest(self.document)
+        unsecured = self.unsecured_jcs
+        if "proof" not in self.document:
+            return sha256_hex(unsecured)
+        # Put where it sorts: there are always members before it, `id` among them, and after it, `type` among them.
+        after = jcs_of_checked({name: value for name, value in self.document.items() if name > "proof"})[1:]
+        before = unsecured[: -len(after)]
+        return sha256_hex(before + b'"proof":' + jcs(self.document["proof"]) + b"," + after)
 
 
 def credential_schema(type_name: str) -> dict[str, JsonValue]:
@@ -167,16 +194,6 @@ def _credential(document: Mapping[str, JsonValue], type_name: str) -> Credential
         issuer_name=None if isinstance(issuer, str) else issuer.get("name"),
         valid_from=valid_from,
         valid_until=valid_until,
-        status=tuple(
-            StatusEntry(
-                entry["statusPurpose"],
-                int(entry["statusListIndex"]),
-                entry["statusListCredential"],
-                entry["statusIssuer"],
-                entry.get("statusSize", 1),
-            )
-            for entry in document["credentialStatus"]
-        ),
         log_origin=log["origin"],
         log_url=log.get("url"),
         subject=document["credentialSubject"],

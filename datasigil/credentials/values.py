@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Place: TypeAlias = "tuple[Any, str | int] | None"
 Schema: TypeAlias = "dict[str, Any]"
 Test: TypeAlias = "Callable[[JsonValue], bool]"
+Raw: TypeAlias = "Callable[[JsonValue], object]"
 
 
 def pointer(place: Place) -> str:
@@ -44,6 +45,18 @@ def fault(code: str, message: str, place: Place, expected: str = "", found: obje
     return MalformedError(code, message, place=pointer(place) or "/", expected=expected, found=shown)
 
 
+def safe(test: Raw) -> Test:
+    """Return a test that says false where `test` raises because a value is of a JSON type, or lacks a member, that it was not made for."""
+
+    def fits(value: JsonValue) -> bool:
+        try:
+            return bool(test(value))
+        except (TypeError, KeyError):
+            return False
+
+    return fits
+
+
 class Kind:
     """What one value may be: `check` raises MalformedError, `schema` says the same as JSON Schema."""
 
@@ -57,10 +70,15 @@ class Kind:
     @cached_property
     def fits(self) -> Test:
         """Whether `check` would pass, said without building places or errors: the path that every good document takes."""
-        return self._test()
+        return safe(self.test)
 
-    def _test(self) -> Test:
-        """A closure over what it needs: this runs a few hundred times for each credential, and attributes of `self` cost half of it."""
+    @cached_property
+    def test(self) -> Raw:
+        """`fits` for the inside of a table: true or false for values of the right JSON type, and for others false or TypeError."""
+        return self.make_test(lambda kind: kind.test)
+
+    def make_test(self, _of: Callable[[Kind], Raw]) -> Raw:
+        """Return `test`, given where those of its parts come from: a function of C, or a closure, since attributes of `self` cost half of it."""
         check = self.check
 
         def fits(value: JsonValue) -> bool:
@@ -92,14 +110,16 @@ class Text(Kind):
         expected: str = "text",
         code: str = "SCHEMA",
         coercion: str = "",
-        quick: str | Callable[[str], bool] = "",
+        quick: str = "",
+        whole: str = "",
     ) -> None:
         self.pattern = pattern
         self.max_length = max_length
         self.expected = expected
         self.code = code
         self.coercion = coercion
-        self.quick = quick  # a pattern or test that is cheap and passes only what `pattern` matches
+        self.quick = quick  # matches, at less cost, some of what `pattern` and the bounds of length let through, and nothing else
+        self.whole = whole  # matches exactly what they let through
 
     @cached_property
     def _match(self) -> Callable[[str], object]:
@@ -121,15 +141,16 @@ class Text(Kind):
         if not value or not self._match(value):
             raise fault(self.code, "text is not of the required form", place, self.expected, value)
 
-    def _test(self) -> Test:
-        longest, quick = self.max_length, self.quick
-        if not quick:
+    def make_test(self, _of: Callable[[Kind], Raw]) -> Raw:
+        """Return `test`."""
+        if self.whole:
+            return re.compile(self.whole, re.ASCII).fullmatch
+        longest = self.max_length
+        if not self.quick:
             match = self._match
-            return lambda value: type(value) is str and 0 < len(value) <= longest and match(value) is not None
-        passes = re.compile(quick, re.ASCII).fullmatch if isinstance(quick, str) else quick
-        return lambda value: (
-            type(value) is str and 0 < len(value) <= longest and bool(passes(value) or self._match(value))
-        )
+            return lambda value: 0 < len(value) <= longest and match(value)
+        passes = re.compile(self.quick, re.ASCII).fullmatch
+        return lambda value: passes(value) or (0 < len(value) <= longest and self._match(value))
 
     def schema(self) -> Schema:
         """Return a `string` schema; the pattern is anchored, because JSON Schema patterns are searched for."""
@@ -146,10 +167,11 @@ class Moment(Kind):
 
     coercion = "xsd:dateTime"
 
-    def _test(self) -> Test:
+    def make_test(self, of: Callable[[Kind], Raw]) -> Raw:
+        """Return `test`."""
         certain = re.compile(_CERTAIN_DAY + _CERTAIN_TIME, re.ASCII).fullmatch
-        fits = super()._test()
-        return lambda value: (type(value) is str and certain(value) is not None) or fits(value)
+        exists = super().make_test(of)
+        return lambda value: certain(value) or exists(value)
 
     def check(self, value: JsonValue, place: Place) -> None:
         """Raise SCHEMA unless `value` is a real instant."""
@@ -175,10 +197,11 @@ class Day(Kind):
     def __init__(self, coercion: str = "xsd:date") -> None:
         self.coercion = coercion
 
-    def _test(self) -> Test:
+    def make_test(self, of: Callable[[Kind], Raw]) -> Raw:
+        """Return `test`."""
         certain = re.compile(_CERTAIN_DAY, re.ASCII).fullmatch
-        fits = super()._test()
-        return lambda value: (type(value) is str and certain(value) is not None) or fits(value)
+        exists = super().make_test(of)
+        return lambda value: certain(value) or exists(value)
 
     def check(self, value: JsonValue, place: Place) -> None:
         """Raise SCHEMA unless `value` is a real day."""
@@ -206,7 +229,8 @@ class Integer(Kind):
         if not self.minimum <= value <= self.maximum:
             raise fault("SCHEMA", "an integer is out of range", place, f"{self.minimum} to {self.maximum}", value)
 
-    def _test(self) -> Test:
+    def make_test(self, _of: Callable[[Kind], Raw]) -> Raw:
+        """Return `test`."""
         minimum, maximum = self.minimum, self.maximum
         return lambda value: type(value) is int and minimum <= value <= maximum
 
@@ -234,11 +258,11 @@ class Enum(Kind):
     def __init__(self, *values: str, code: str = "SCHEMA") -> None:
         self.values = values
         self.code = code
-        self._set = frozenset(values)
+        self.allowed = frozenset(values)
 
     def check(self, value: JsonValue, place: Place) -> None:
         """Raise `code` unless `value` is one of the set."""
-        if type(value) is not str or value not in self._set:
+        if type(value) is not str or value not in self.allowed:
             raise fault(
                 self.code,
                 "not one of the allowed values",
@@ -247,9 +271,9 @@ class Enum(Kind):
                 value if value is not None else "null",
             )
 
-    def _test(self) -> Test:
-        allowed = self._set
-        return lambda value: type(value) is str and value in allowed
+    def make_test(self, _of: Callable[[Kind], Raw]) -> Raw:
+        """Return `test`."""
+        return self.allowed.__contains__
 
     def schema(self) -> Schema:
         """Return an `enum`, or `const` for a single value."""
@@ -270,7 +294,8 @@ class Const(Kind):
                 self.code, "not the required value", place, str(self.value), value if value is not None else "null"
             )
 
-    def _test(self) -> Test:
+    def make_test(self, _of: Callable[[Kind], Raw]) -> Raw:
+        """Return `test`."""
         wanted, kind = self.value, type(self.value)
         return lambda value: type(value) is kind and bool(value == wanted)
 

@@ -162,7 +162,7 @@ def check_proofs(
     """Step 5: every proof present verifies, and one of them is by a key that counts for the issuer."""
     known, refused = rule_of(credential.issuer, presented, situation)
     try:
-        signed = require_signed(credential.document, credential.issuer, known, presented, situation.at)
+        signed = require_signed(credential, credential.issuer, known, presented, situation.at)
     except DatasigilError as error:
         (findings.undetermined if error.code == "KEY_HISTORY" else findings.failed)(5, _beside(error, refused))
         return None
@@ -200,7 +200,7 @@ def _beside(error: DatasigilError, refused: str) -> DatasigilError:
 
 
 def require_signed(
-    document: JsonValue, issuer: str, rule: IssuerRule | None, presented: Sequence[JsonObject], at: Instant
+    document: JsonValue | Credential, issuer: str, rule: IssuerRule | None, presented: Sequence[JsonObject], at: Instant
 ) -> SignedBy:
     """Return the proofs of a document that must be by `issuer`.
 

@@ -158,7 +158,7 @@ def _counts(bundle: Bundle, situation: Situation) -> bool:
         credential = parse_credential(bundle.credential)
         rule, _ = rule_of(credential.issuer, bundle.issuer_keys, situation)
         require_trusted(credential, rule)
-        signed = require_signed(credential.document, credential.issuer, rule, bundle.issuer_keys, situation.at)
+        signed = require_signed(credential, credential.issuer, rule, bundle.issuer_keys, situation.at)
     except DatasigilError:
         return False
     return bool(signed.accepted)

@@ -36,7 +36,7 @@ def both(request, monkeypatch):
         if request.param == "faster":
             assert library.load()
         else:
-            library._uses_left = 0
+            library.forget()
         monkeypatch.setattr(holder, name, library)
     return request.param
 
@@ -45,7 +45,7 @@ def both(request, monkeypatch):
 def test_canonical_bytes_are_the_same(value):
     library, none = Faster("orjson"), Faster("orjson")
     assert library.load()
-    none._uses_left = 0
+    none.forget()
     found = []
     before = canonical._ORJSON
     try:
@@ -145,9 +145,29 @@ def test_documents_are_read_alike(both, data):
 @given(st.lists(st.sampled_from(['"a"', '"b"', ":", ",", "{", "}", "[", "]", "1", " ", '"\\""', "true"]), max_size=14))
 def test_the_short_way_of_parsing_takes_nothing_that_the_strict_way_refuses(tokens):
     text = "".join(tokens)
-    short = encoding._load_plain(text.encode())
-    if short is not encoding._UNDECIDED:
-        assert encoding._load(text, encoding.I_JSON) == short
+    library, none = Faster("orjson"), Faster("orjson")
+    assert library.load()
+    none.forget()
+    before = encoding._ORJSON
+    try:
+        for one in (library, none):
+            encoding._ORJSON = one
+            short = encoding._load_plain(text.encode(), text, encoding._without_escapes(text)[0])
+            if short is not encoding._UNDECIDED:
+                assert encoding._load(text, encoding.I_JSON) == short
+    finally:
+        encoding._ORJSON = before
+
+
+@pytest.mark.parametrize("escapes", [0, 1, 32, 33, 500])
+def test_names_are_counted_rightly_however_many_escapes_there_are(both, escapes):
+    text = '\\"\\\\ \\n:,{' * escapes
+    good = f'{{"a":"{text}","b{text}":[{{"a":"x"}}]}}'.encode()
+    assert encoding.parse_json(good) == json.loads(good)
+    for name in ("a", f"b{text}"):
+        with pytest.raises(MalformedError) as caught:
+            encoding.parse_json(good[:-1] + f',"{name}":1}}'.encode())
+        assert caught.value.code == "DUP_KEY"
 
 
 def test_all_914_ed25519_cases_are_decided_alike(both, shared):

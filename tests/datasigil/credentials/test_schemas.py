@@ -10,10 +10,12 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
-from datasigil.credentials import contexts
+from datasigil.credentials import contexts, envelope, kinds
+from datasigil.credentials.compiled import compiled
 from datasigil.credentials.status_list import LIST_CREDENTIAL, new_status_list_credential
 from datasigil.credentials.status_request import REQUEST, new_status_change_request
 from datasigil.credentials.types import credential_type_table, parse_credential
+from datasigil.credentials.values import Text, safe
 from datasigil.errors import DatasigilError, MalformedError
 
 EXAMPLES = ("card-review", "dataset-approval", "dataset-audit", "dataset-full", "dataset-lineage", "dataset-minimal", "dataset-observer",
@@ -102,10 +104,12 @@ def test_parser_and_published_schema_agree_on_every_mutation(repository, example
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_fast_path_and_the_explaining_path_decide_alike_on_every_mutation(examples, name):
+def test_the_fast_paths_and_the_explaining_path_decide_alike_on_every_mutation(examples, name):
     example = examples[name]
     table = credential_type_table(example["type"][1])
-    assert table.fits(example)
+    walked, straight = safe(table.test), compiled(table)
+    assert walked(example)
+    assert straight(example)
     decided = {True: 0, False: 0}
     for path, value in mutations(example):
         changed = mutated(example, path, value)
@@ -114,10 +118,74 @@ def test_the_fast_path_and_the_explaining_path_decide_alike_on_every_mutation(ex
             passed = True
         except MalformedError:
             passed = False
-        assert table.fits(changed) is passed, (path, value)
+        assert walked(changed) is passed, (path, value)
+        assert straight(changed) is passed, (path, value)
         decided[passed] += 1
     assert decided[False] > 300
     assert decided[True] > 0
+
+
+TEXTS = {name: kind for module in (kinds, envelope) for name, kind in vars(module).items() if isinstance(kind, Text)}
+SAMPLES = (
+    "x", "unknown", "en", "de-AT", "zh-Hans-CN-x", "US", "US-CA", "0", "007", "-1.50", "99999", "1" * 9, "1" * 10, "a" * 64, "A" * 64,
+    "sha384-" + "A" * 64, "sha384-" + "A" * 63, "did:key:z6Mk", "did:web:a.example:b", "did:web:a.example:", "did:web:a%3A8", "did:web:%3a", "urn:x",
+    "urn:uuid:51ef992e-efac-5530-8857-298dd31e0901", "https://a.example", "https://a.example/b?c#d", "https://a.example:80/%7e[1]", "https:// a", "text/csv",
+    "a/b", "/a", "a b", " a", "a\n", "a\tb", "\r", "\x00", "\x1f", "\x7f", "\x80", "\x9f", "\xa0", "é", "\u2027", "\u2028", "\u2029", "\u202a", "\ud7ff", "\ue000",
+    "\uffff", "🙂", "\U0010ffff", "CC-BY-4.0 OR MIT", "(MIT)", "A", "R", "S", "",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(TEXTS))
+def test_shortened_patterns_let_through_what_the_published_pattern_does(name):
+    kind = TEXTS[name]
+    samples = [
+        *SAMPLES,
+        *(f"{sample}\n" for sample in SAMPLES),
+        *(f"{one}{other}" for one in SAMPLES for other in SAMPLES),
+    ]
+    for length in (
+        30,
+        35,
+        36,
+        100,
+        101,
+        200,
+        201,
+        255,
+        256,
+        500,
+        501,
+        512,
+        513,
+        1000,
+        1001,
+        2048,
+        2049,
+        4096,
+        4097,
+        20_000,
+        20_001,
+    ):
+        samples += [
+            start + filler * (length - len(start))
+            for start in ("", "a", "did:x:", "u:", "https://a/")
+            for filler in "a1🙂"
+        ]
+    decided = {True: 0, False: 0}
+    for sample in samples:
+        try:
+            kind.check(sample, None)
+            passed = True
+        except MalformedError:
+            passed = False
+        assert kind.fits(sample) is passed, sample[:80]
+        decided[passed] += 1
+    assert all(decided.values())
+
+
+@pytest.mark.parametrize("value", [None, True, 0, 1.5, [], {}, ["x"], {"x": "y"}])
+def test_no_text_is_anything_but_text(value):
+    assert not any(kind.fits(value) for kind in TEXTS.values())
 
 
 @pytest.mark.parametrize("kind", ["StatusListCredential", "StatusChangeRequest"])

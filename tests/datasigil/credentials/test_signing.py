@@ -10,8 +10,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from datasigil import signing
+from datasigil.credentials.did import did_key_resolver
+from datasigil.credentials.proof import verify_proofs
+from datasigil.credentials.types import parse_credential
 from datasigil.encoding import b64_decode
-from datasigil.errors import DatasigilError, MalformedError
+from datasigil.errors import DatasigilError, MalformedError, ProofError
 from datasigil.signing import LocalSigner, add_proof
 
 KINDS = ("ed25519", "p256", "p384")
@@ -210,3 +213,21 @@ def test_ecdsa_signatures_depend_on_key_and_message_alone():
 def test_the_seed_of_rfc_8032_gives_its_public_key():
     signer = LocalSigner.from_seed(bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"))
     assert signer.public_key.raw.hex() == "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+
+
+def test_a_parsed_credential_is_signed_and_verified_as_its_document_is(minimal, signer, now):
+    for suite in ("eddsa-jcs-2022", "eddsa-rdfc-2022"):
+        first = add_proof(minimal, signer, created=now, cryptosuite=suite, proof_id="urn:uuid:1")
+        assert (
+            add_proof(parse_credential(minimal), signer, created=now, cryptosuite=suite, proof_id="urn:uuid:1") == first
+        )
+        chained = add_proof(
+            parse_credential(first), signer, created=now, cryptosuite=suite, previous_proof="urn:uuid:1"
+        )
+        assert chained == add_proof(first, signer, created=now, cryptosuite=suite, previous_proof="urn:uuid:1")
+        for document in (first, chained):
+            proofs = verify_proofs(parse_credential(document), keys=did_key_resolver)
+            assert proofs == verify_proofs(document, keys=did_key_resolver)
+        broken = {**first, "credentialSubject": {**first["credentialSubject"], "name": "Another"}}
+        with pytest.raises(ProofError):
+            verify_proofs(parse_credential(broken), keys=did_key_resolver)

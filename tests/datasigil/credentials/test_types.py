@@ -7,6 +7,7 @@ from enum import Enum
 
 import pytest
 
+from datasigil.canonical import document_digest, jcs
 from datasigil.credentials.types import (
     CREDENTIAL_TYPES,
     StatusEntry,
@@ -58,6 +59,15 @@ def test_a_parsed_credential_says_what_the_document_says(examples):
     assert (credential.log_origin, credential.log_url) == ("registry.example/log", "https://registry.example/log")
     assert credential.subject["profile"] == "full"
     assert len(credential.digest) == 64
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_canonical_forms_are_those_of_the_whole_document(examples, secured, kept):
+    for document in (*examples.values(), secured, {**secured, "proof": [secured["proof"]]}):
+        credential = parse_credential(dict(reversed(document.items())))
+        if kept:
+            assert credential.unsecured_jcs == jcs({name: value for name, value in document.items() if name != "proof"})
+        assert credential.digest == document_digest(document)
 
 
 def test_the_digest_covers_the_proof(minimal, secured):
