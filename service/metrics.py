@@ -36,6 +36,17 @@ class Metrics:
             "datasigil_writer_operations", "Operations committed since start", registry=self.registry
         )
 
+        self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request that was answered; `route` is a template, so that there are few of them."""
+        key = (method, route, status)
+        if key not in self._answered:
+            self._answered[key] = (self.requests.labels(method, route, str(status)), self.seconds.labels(route))
+        count, duration = self._answered[key]
+        count.inc()
+        duration.observe(seconds)
+
     def text(self) -> bytes:
         """The exposition format."""
         return generate_latest(self.registry)

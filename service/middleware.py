@@ -12,9 +12,9 @@ import time
 from typing import cast
 from urllib.parse import unquote_plus
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service import journal
 from service.access import bearer_token, secret_hash
 from service.problems import internal, problem_response
 from service.state import State
@@ -46,7 +46,7 @@ class Frame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _secure(MutableHeaders(scope=message), request_id, https=state.settings.public_url.startswith("https"))
+                _secure(message, request_id, https=state.settings.public_url.startswith("https"))
             await send(message)
 
         wait = self._wait(scope, state)
@@ -79,7 +79,8 @@ class Frame:
         if scope["path"] in _UNLIMITED:
             return 0
         now = time.monotonic()
-        token = bearer_token(Headers(scope=scope).get("authorization"))
+        given = next((value for name, value in scope["headers"] if name == b"authorization"), None)
+        token = None if given is None else bearer_token(given.decode("latin-1"))
         principal = state.tokens.get(secret_hash(token), now) if token else None
         client = scope.get("client")
         peer = f"address {client[0]}" if client else "address unknown"
@@ -88,41 +89,53 @@ class Frame:
 
 def _fault_of_url(scope: Scope) -> str:
     """What makes a URL unusable whatever its endpoint; every parameter of ours is given once."""
-    if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+    query = scope["query_string"]
+    if "\x00" in scope["path"] or b"%00" in query:
         return "The URL holds NUL"
-    names = [unquote_plus(pair.partition("=")[0]) for pair in scope["query_string"].decode("latin-1").split("&")]
+    if b"&" not in query:
+        return ""
+    names = [unquote_plus(pair.partition("=")[0]) for pair in query.decode("latin-1").split("&")]
     return "A query parameter is given twice" if len(set(names)) < len(names) else ""
 
 
-def _secure(headers: MutableHeaders, request_id: str, *, https: bool) -> None:
-    headers["X-Request-Id"] = request_id
-    if "content-encoding" in headers and headers.get("etag", "W/").startswith('"'):
-        headers["ETag"] = f"W/{headers['etag']}"  # other bytes than those that the strong tag names (RFC 9110, 8.8.3.3)
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
-    headers.setdefault("Content-Security-Policy", API_POLICY)
-    headers.setdefault("Cache-Control", "no-store")
+_ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+_UNLESS_GIVEN = ((b"content-security-policy", API_POLICY.encode()), (b"cache-control", b"no-store"))
+_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
+
+
+def _secure(message: Message, request_id: str, *, https: bool) -> None:
+    """Complete the headers of an answer; names are in lower case, as ASGI has them."""
+    headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
+    given = {name for name, _ in headers}
+    if b"content-encoding" in given:
+        headers = [_weakened(header) for header in headers]
+    headers.append((b"x-request-id", request_id.encode()))
+    headers += _ALWAYS
+    headers += [header for header in _UNLESS_GIVEN if header[0] not in given]
     if https:
-        headers["Strict-Transport-Security"] = "max-age=31536000"
+        headers.append(_TRANSPORT)
+    message["headers"] = headers
+
+
+def _weakened(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """A strong tag made weak: compressed, these are other bytes than those that it names (RFC 9110, 8.8.3.3)."""
+    name, value = header
+    return (name, b"W/" + value) if name == b"etag" and value.startswith(b'"') else header
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
 
 def _account(scope: Scope, state: State, status: int, seconds: float, request_id: str) -> None:
-    template = getattr(scope.get("route"), "path", None) or "unmatched"
-    method = (
-        scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH") else "other"
-    )
-    state.metrics.requests.labels(method, template, str(status)).inc()
-    state.metrics.seconds.labels(template).observe(seconds)
+    template = scope.get("datasigil.route") or getattr(scope.get("route"), "path", None) or "unmatched"
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    state.metrics.answered(method, template, status, seconds)
     if log.isEnabledFor(logging.INFO):
-        log.info(
-            "request",
-            extra={
-                "fields": {
-                    "requestId": request_id,
-                    "method": method,
-                    "route": template,
-                    "status": status,
-                    "milliseconds": round(seconds * 1000, 2),
-                }
-            },
-        )
+        fields = {
+            "requestId": request_id,
+            "method": method,
+            "route": template,
+            "status": status,
+            "milliseconds": round(seconds * 1000, 2),
+        }
+        journal.tell(log, "request", fields)

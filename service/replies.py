@@ -27,22 +27,29 @@ def stored_reply(
 ) -> Response:
     """Stored bytes as they are, or 304 when the client has them."""
     headers = {"Cache-Control": cache, "ETag": f'"{etag}"'}
-    if _matches(request.headers.get("if-none-match", ""), etag):
+    if tag_matches(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     return Response(data, media_type=media_type, headers=headers)
 
 
 def credential_reply(request: Request, data: bytes, *, etag: str, cache: str = REVALIDATE) -> Response:
     """Stored bytes of a credential as `application/vc` (VCDM 2.0 section 6.2); as JSON for clients that ask for that only."""
-    accepted = request.headers.get("accept", "").lower()
-    plain = "json" in accepted and "application/vc" not in accepted
-    media_type = "application/json" if plain else "application/vc"
+    media_type = "application/json" if prefers_json(request.headers.get("accept", "")) else "application/vc"
     reply = stored_reply(request, data, etag=etag, media_type=media_type, cache=cache)
     reply.headers["Vary"] = "Accept"
     return reply
 
 
-def _matches(header: str, etag: str) -> bool:
+def prefers_json(accept: str) -> bool:
+    """Whether an Accept header asks for JSON and not for `application/vc` (VCDM 2.0 section 6.2)."""
+    accept = accept.lower()
+    return "json" in accept and "application/vc" not in accept
+
+
+def tag_matches(header: str, etag: str) -> bool:
+    """Whether an If-None-Match header holds a tag, compared weakly."""
+    if not header:
+        return False
     if header.strip() == "*":
         return True
     candidates = header.split(",", ETAGS_MAX)[:ETAGS_MAX]

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from starlette.types import Scope
 
 from service.access_cache import TokenCache
 from service.clock import Clock
+from service.credentials.served import ServedCredentials
 from service.database import Database
 from service.metrics import Metrics
 from service.notifications.sending import Sender
@@ -40,6 +42,7 @@ class State:
     proofs: ProofReader
     cursors: Cursors
     tokens: TokenCache
+    served: ServedCredentials
     workload_keys: IssuerKeys
     limiter: RateLimiter
     metrics: Metrics
@@ -57,6 +60,11 @@ class State:
             error = self.sequencer.health.error
             raise error if error is not None else Problem("DATABASE_UNAVAILABLE", "The log is not open yet")
         return self.cosigner.attach(found)
+
+
+def state_in(scope: Scope) -> State:
+    """The state of the app that handles a request, from its ASGI scope; requests are served inside the lifespan."""
+    return cast("State", scope["app"].state.registry)
 
 
 def state_of(request: Request) -> State:

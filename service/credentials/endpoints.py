@@ -164,6 +164,7 @@ async def read_credential(request: Request, credential_id: Identifier, state: St
     found = await state.database.point(document_of, credential_id)
     if found is None:
         raise _unknown()
+    state.served.put(credential_id, *found)
     return credential_reply(request, found[0], etag=found[1])
 
 

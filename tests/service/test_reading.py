@@ -1,6 +1,7 @@
 """Reading: bytes, conditional requests, search, lookup, bundles, pages of results."""
 
 import hashlib
+import itertools
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from datasigil.canonical import document_digest, jcs
 from datasigil.transparency.entry import log_entry
 from datasigil.transparency.note import parse_vkey
 from datasigil.transparency.proofs import parse_log_proof, verify_log_proof
+from service.credentials.served import ServedCredentials
 
 
 def test_a_credential_is_served_untouched_by_id_and_by_digest(registry, publisher):
@@ -33,6 +35,49 @@ def test_a_known_etag_is_answered_with_304(registry, publisher, header):
     answer = registry.http.get(url, headers={"If-None-Match": header.format(etag)})
     assert (answer.status_code, answer.content) == (304, b"")
     assert registry.http.get(url, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_a_credential_in_memory_is_answered_like_one_from_the_database(registry, publisher):
+    document = publisher.publish()
+    digest = document_digest(document)
+    accepted = ["*/*", "application/json", "application/vc", "application/vc, application/json", "text/html"]
+    tags = {"": 200, "*": 304, f'"{digest}"': 304, f'"a", W/"{digest}"': 304, '"another"': 200}
+    for accept, encoding, tag in itertools.product(accepted, ["identity", "gzip", "br, gzip"], tags):
+        headers = {"Accept": accept, "Accept-Encoding": encoding, **({"If-None-Match": tag} if tag else {})}
+        registry.state.served.forget()
+        stored, remembered = (registry.http.get(f"/credentials/{document['id']}", headers=headers) for _ in range(2))
+        assert remembered.status_code == stored.status_code == tags[tag]
+        assert remembered.content == stored.content
+        assert _lasting(remembered) == _lasting(stored)
+
+
+def _lasting(answer) -> dict[str, str]:
+    """The headers that two answers to one request share, with the order of Vary's names left out."""
+    headers = {name: value for name, value in answer.headers.items() if name != "x-request-id"}
+    return {**headers, "vary": ", ".join(sorted(headers["vary"].split(", ")))}
+
+
+def test_reads_from_memory_are_limited_and_counted_like_all_others(registry, publisher):
+    document = publisher.publish()
+    answers = [registry.http.get(f"/credentials/{document['id']}") for _ in range(3)]
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 3
+    counted = 'datasigil_requests_total{method="GET",route="/credentials/{credential_id}",status="200"} 3.0'
+    assert counted in registry.http.get("/metrics").text
+
+
+def test_other_methods_on_a_credential_in_memory_are_refused(registry, publisher):
+    url = f"/credentials/{publisher.publish()['id']}"
+    registry.http.get(url)
+    assert {registry.http.request(method, url).status_code for method in ("POST", "PUT", "DELETE")} == {405}
+
+
+def test_the_memory_of_credentials_stays_within_its_bound():
+    memory = ServedCredentials(max_bytes=10_000)
+    for number in range(20):
+        memory.put(str(number), bytes(1_000), "etag")
+    assert [name for name in map(str, range(20)) if memory.get(name)] == ["17", "18", "19"]
+    memory.put("huge", bytes(10_000), "etag")
+    assert memory.get("huge") is None
 
 
 def test_the_etag_of_a_status_list_changes_with_its_bits(registry, publisher):
