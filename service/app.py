@@ -25,10 +25,12 @@ from service.audit_trail import endpoints as audit_trail
 from service.clock import Clock, system_clock
 from service.credentials import endpoints as credentials
 from service.credentials import vcalm, vocabulary
+from service.credentials.evidence import EvidenceMemory
 from service.credentials.lane import CredentialLane
 from service.credentials.served import ServedCredentials
 from service.database import Database, open_database
 from service.documentation import describe
+from service.express import Express
 from service.high_water import HighWaterFile
 from service.limits import (
     COMPRESS_LEVEL,
@@ -88,6 +90,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     for module in routers:
         app.include_router(module.router)
     app.state.endpoints = [route for module in routers for route in module.router.routes]
+    app.add_middleware(Express, endpoints={**credentials.EXPRESS, **vcalm.EXPRESS})
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESS_MIN_BYTES, compresslevel=COMPRESS_LEVEL)
     app.add_middleware(CredentialLane)
     app.add_middleware(Frame)
@@ -144,6 +147,7 @@ def _build(settings: Settings, keys: RegistryKeys, clock: Clock) -> State:
         cursors=Cursors(_cursor_key(settings)),
         tokens=TokenCache(),
         served=ServedCredentials(),
+        evidence=EvidenceMemory(),
         metrics=Metrics(),
         clock=clock,
         limiter=RateLimiter(per_second=settings.rate_per_second, burst=settings.rate_burst),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -21,17 +20,15 @@ from service.state import State
 _ROLES = ("publisher", "observer")
 
 
-def registry_policy(connection: Connection, state: State, document: dict[str, Any]) -> TrustPolicy:
-    """The policy for one document; without a trust file it names the document's issuer, if that is an active publisher here.
+def registry_policy(connection: Connection, state: State, issuer: str) -> TrustPolicy:
+    """The policy for documents by one DID; without a trust file it names that issuer, if it is an active publisher here.
 
     Raises:
         PolicyError: when the operator's trust file cannot be parsed.
     """
     if state.settings.policy_file is not None:
         return _from_file(state.settings.policy_file)
-    issuer = document.get("issuer")
-    did = issuer.get("id") if isinstance(issuer, dict) else issuer
-    publisher = publisher_by_did(connection, did) if isinstance(did, str) else None
+    publisher = publisher_by_did(connection, issuer) if issuer else None
     rules: tuple[IssuerRule, ...] = ()
     if publisher is not None and publisher.active:
         rules = (IssuerRule(publisher.did, publisher.name or publisher.slug, CREDENTIAL_TYPES, _ROLES),)

@@ -6,7 +6,7 @@ Lives here: `State` and how endpoints get it. Not here: how it is built (`app`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 from starlette.types import Scope
@@ -28,6 +28,9 @@ from service.transparency_log.cosigning import Cosigner
 from service.transparency_log.store import ProofReader
 from service.transparency_log.writing import Released
 
+if TYPE_CHECKING:
+    from service.credentials.evidence import EvidenceMemory
+
 
 @dataclass(frozen=True)
 class State:
@@ -43,6 +46,7 @@ class State:
     cursors: Cursors
     tokens: TokenCache
     served: ServedCredentials
+    evidence: EvidenceMemory
     workload_keys: IssuerKeys
     limiter: RateLimiter
     metrics: Metrics
@@ -67,8 +71,8 @@ def state_in(scope: Scope) -> State:
     return cast("State", scope["app"].state.registry)
 
 
-def state_of(request: Request) -> State:
-    """The state of the app that handles this request."""
+async def state_of(request: Request) -> State:
+    """The state of the app that handles this request; async, because FastAPI calls everything else in a thread."""
     return cast("State", request.app.state.registry)
 
 

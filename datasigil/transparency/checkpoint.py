@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -139,6 +140,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return checkpoint
 
 
+@lru_cache(maxsize=16)  # one note comes with many proofs, and is read several times in one check
 def unverified_checkpoint(note: bytes) -> Checkpoint:
     """Parse the checkpoint inside a note without verifying any signature, e.g. to find out which log it names.
 

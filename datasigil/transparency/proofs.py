@@ -17,11 +17,10 @@ from datasigil.record import dataclass
 from datasigil.transparency.checkpoint import (
     VerifiedCheckpoint,
     open_checkpoint,
-    parse_checkpoint,
     parse_hash,
     parse_size,
+    unverified_checkpoint,
 )
-from datasigil.transparency.note import parse_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,7 +88,7 @@ def parse_log_proof(text: str) -> LogProof:
         data = note.encode("utf-8")
     except UnicodeEncodeError:
         raise MalformedError("CHECKPOINT", "the checkpoint holds a lone surrogate", expected="UTF-8 text") from None
-    parse_checkpoint(parse_note(data).text)
+    unverified_checkpoint(data)
     return LogProof(index, hashes, data)
 
 
@@ -111,7 +110,15 @@ def verify_log_proof(
             expected="a tlog-proof in the bundle",
             next_action="ask the publisher for the bundle that `datasigil publish` wrote",
         )
-    verified = open_checkpoint(proof.checkpoint, log_key, cosigner_keys)
+    return included_under(open_checkpoint(proof.checkpoint, log_key, cosigner_keys), proof, entry)
+
+
+def included_under(verified: VerifiedCheckpoint, proof: LogProof, entry: bytes) -> VerifiedInclusion:
+    """Verify that `entry` is in the tree of a proof's checkpoint, which `open_checkpoint` has verified.
+
+    Raises:
+        LogError: INCLUSION.
+    """
     head = verified.checkpoint
     verify_inclusion(leaf_hash(entry), proof.index, head.size, proof.hashes, head.root)
     return VerifiedInclusion(proof.index, entry, verified)
@@ -156,7 +163,7 @@ def parse_add_checkpoint(body: bytes) -> AddCheckpoint:
     old_size = parse_size(lines[0].removeprefix("old "), place="line 1", code="ADD_CHECKPOINT")
     hashes = _hash_lines(lines[1:], _WITNESS_HASHES_MAX, "CONSISTENCY")
     data = note.encode("utf-8")
-    parse_checkpoint(parse_note(data).text)
+    unverified_checkpoint(data)
     return AddCheckpoint(old_size, hashes, data)
 
 
@@ -177,6 +184,7 @@ __all__ = [
     "AddCheckpoint",
     "LogProof",
     "VerifiedInclusion",
+    "included_under",
     "parse_add_checkpoint",
     "parse_log_proof",
     "verify_log_proof",

@@ -7,7 +7,8 @@ step, and what a reason code means (`report.codes`).
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError
@@ -17,6 +18,9 @@ from datasigil.report import FAILED, NOT_REQUIRED, PASSED, UNDETERMINED, Check, 
 from datasigil.report.model import STEPS
 from datasigil.transparency.client_state import ClientState
 from datasigil.trust.rules import TrustPolicy
+
+if TYPE_CHECKING:
+    from datasigil.verification.memory import Memory
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,14 @@ class Situation:
     # What presented rotations came to, by DID and presented keys: status lists ask for the same history again and again.
     histories: dict[tuple[str, int], Any] = field(default_factory=dict)
 
-    @property
+    memory: Memory | None = None  # what a long-lived process has established before; None in a single check
+
+    @cached_property
     def at(self) -> Instant:
         """The time that the verdict is about."""
         return Instant.from_datetime(self.time)
 
-    @property
+    @cached_property
     def latest(self) -> Instant:
         """The time that the verdict is about, plus the clock skew that is tolerated."""
         return self.at.plus(CLOCK_SKEW_SECONDS)

@@ -26,7 +26,7 @@ from datasigil.transparency.checkpoint import (
 )
 from datasigil.transparency.entry import log_entry
 from datasigil.transparency.note import COSIGNATURE_V1, ED25519, VerifierKey, parse_vkey
-from datasigil.transparency.proofs import LogProof, VerifiedInclusion, parse_log_proof, verify_log_proof
+from datasigil.transparency.proofs import LogProof, VerifiedInclusion, included_under, parse_log_proof, verify_log_proof
 from datasigil.trust.rules import KeyPin, LogRule
 from datasigil.verification.findings import Findings, Situation
 from datasigil.verification.issuer import SignedBy
@@ -126,7 +126,11 @@ def require_entry(text: str | None, entry: bytes, rule: LogRule, situation: Situ
     proof = parse_log_proof(text) if text is not None else None
     if proof is not None:
         _require_origin(proof, rule.origin)
-    included = verify_log_proof(proof, entry, rule.key, _cosigners(rule, situation))
+    if proof is not None and situation.memory is not None:
+        head = situation.memory.checkpoint(proof.checkpoint, rule.key, _cosigners(rule, situation))
+        included = included_under(head, proof, entry)
+    else:
+        included = verify_log_proof(proof, entry, rule.key, _cosigners(rule, situation))
     if situation.state is not None:
         situation.state.check_bundle_checkpoint(included.checkpoint)
     return included

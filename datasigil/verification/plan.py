@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from datasigil.bundle import Bundle, is_bundle, parse_bundle
 from datasigil.credentials.contexts import PROFILE_CONTEXTS, context_bytes
@@ -32,6 +33,9 @@ from datasigil.verification.requirements import check_requirements
 from datasigil.verification.status import StatusFound, check_status
 from datasigil.verification.verified import Opener, VerifiedDataset, VerifiedSubset, verified
 
+if TYPE_CHECKING:
+    from datasigil.verification.memory import Memory
+
 # Reason codes of the closed parser that belong to step 2; the others belong to step 3.
 _CONTEXT_CODES = frozenset({"CONTEXT", "KEYWORD", "UNKNOWN_PROPERTY", "DATA_LOSS"})
 # Errors of a refresh that are evidence against the log, and not merely evidence that could not be had.
@@ -42,12 +46,14 @@ _DAMNING = frozenset({"SPLIT_VIEW", "CONSISTENCY", "STATUS_EQUIVOCATION"})
 class Outcome:
     """The report, and the dataset when it is VALID now and files were checked: all of them, or a part.
 
-    `attested` is what the evidence holds beside a credential that could be read; it says nothing about the decision.
+    `attested` is what the evidence holds beside a credential that could be read, `signed` the proofs that verified, all that it carries;
+    neither says anything about the decision.
     """
 
     report: Report
     dataset: VerifiedDataset | VerifiedSubset | None = None
     attested: Attested | None = None
+    signed: SignedBy | None = None
 
 
 @dataclass
@@ -157,25 +163,27 @@ def verify(
     expect_type: str | None = None,
     attestations: Sequence[Bundle] = (),
     retrieval_errors: Sequence[DatasigilError] = (),
+    memory: Memory | None = None,
 ) -> Outcome:
     """Run the plan on parsed evidence at `at` (aware UTC); evidence that is bad in any way gives a report, not an exception.
 
     `as_of` asks about `at` as a time in the past. `data` compares a manifest with files; without it the scope is the
     credential. `opener` lets the result read those files. `manifest` is the sidecar's bytes. `attestations` are bundles of
-    audits, approvals, grants and lineage kept outside the evidence. `retrieval_errors` say what a refresh could not get.
+    audits, approvals, grants and lineage kept outside the evidence. `retrieval_errors` say what a refresh could not get. With a `memory`
+    the evidence must not be changed afterwards.
 
     Raises:
         DatasigilError: CONTEXT_ALTERED (a damaged installation), and what `data` raises about the user's own folder.
         ValueError: for a naive `at`.
     """
-    situation = _situation(policy, at, state, as_of=as_of, offline=offline)
+    situation = _situation(policy, at, state, as_of=as_of, offline=offline, memory=memory)
     request = _Request(situation, data, manifest, expect_type, attestations, retrieval_errors)
     found = _examine(evidence, request, None)
     report = _report(found, situation)
     if report.decision != VALID or as_of or data is None or found.credential is None or found.files.manifest is None:
-        return Outcome(report, None, _attested(found, situation))
+        return Outcome(report, None, _attested(found, situation), found.signed)
     dataset = verified(found.credential, found.files.manifest, report, opener)
-    return Outcome(report, dataset, _attested(found, situation))
+    return Outcome(report, dataset, _attested(found, situation), found.signed)
 
 
 def _attested(found: _Examination, situation: Situation) -> Attested | None:
@@ -292,10 +300,16 @@ def _report(found: _Examination, situation: Situation) -> Report:
 
 
 def _situation(
-    policy: TrustPolicy, at: datetime, state: ClientState | None, *, as_of: bool, offline: bool
+    policy: TrustPolicy,
+    at: datetime,
+    state: ClientState | None,
+    *,
+    as_of: bool,
+    offline: bool,
+    memory: Memory | None = None,
 ) -> Situation:
     time = at.astimezone(UTC) if at.tzinfo is not None else at
-    return Situation(policy, time, as_of, offline, state, Instant.from_datetime(time))
+    return Situation(policy, time, as_of, offline, state, Instant.from_datetime(time), memory=memory)
 
 
 __all__ = ["CREDENTIAL_SCOPE", "INDETERMINATE", "DataCheck", "Outcome", "read_evidence", "verify", "verify_bytes"]

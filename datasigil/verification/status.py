@@ -52,7 +52,7 @@ def check_status(
     findings: Findings,
 ) -> StatusFound:
     """Step 8 for every status entry of the credential (revocation and suspension are both in every profile credential)."""
-    lists = _parse(documents)
+    lists = _parse(documents, situation)
     since = []
     for entry in credential.status:
         code, word = _WORDS[entry.purpose]
@@ -75,11 +75,12 @@ def check_status(
     return StatusFound("; ".join(since))
 
 
-def _parse(documents: Sequence[JsonObject]) -> _Lists:
+def _parse(documents: Sequence[JsonObject], situation: Situation) -> _Lists:
     parsed, broken, expanded = [], [], 0
+    parse = parse_status_list if situation.memory is None else situation.memory.status_list
     for document in documents:
         try:
-            one = parse_status_list(document)
+            one = parse(document)
             expanded += len(one.bits)
             if expanded > STATUS_LISTS_TOGETHER_MAX_BYTES:
                 raise StatusError(
@@ -195,7 +196,8 @@ class _Judge:
                 found=one.issuer,
             )
         rule, _ = rule_of(entry.issuer, self.presented, self.situation)
-        signed = require_signed(one.document, entry.issuer, rule, self.presented, self.situation.at)
+        require = require_signed if self.situation.memory is None else self.situation.memory.signed
+        signed = require(one.document, entry.issuer, rule, self.presented, self.situation.at)
         if not signed.accepted:
             raise unpinned(entry.issuer, signed)
         if any(pin.compromised is not None for _, pin in signed.accepted):

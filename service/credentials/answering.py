@@ -8,15 +8,18 @@ that fails is answered with 400, as the public suites want it, whose problem say
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime
 from typing import Any, cast
 
 import anyio.to_thread
 from fastapi import Response
 
+from datasigil.credentials.types import is_profile
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError
-from service.credentials.decision import Decision, decide
+from service.credentials.decision import Decision, decide, decide_now
+from service.credentials.evidence import NotBriefError
 from service.credentials.schemas import (
     CredentialResult,
     Decided,
@@ -27,6 +30,7 @@ from service.credentials.schemas import (
     VerifyPresentationRequest,
 )
 from service.credentials.verifying import Verified, verified_credential, verified_presentation
+from service.limits import INLINE_MAX_BYTES, REQUEST_MAX_BYTES
 from service.problems import BAD_REQUEST, PROBLEM_BASE, Problem, plain_message, status_of
 from service.replies import json_reply
 from service.state import State
@@ -36,16 +40,33 @@ _WORST_FIRST: tuple[Decided, ...] = ("INVALID", "INDETERMINATE", "VALID")
 _STATUS_CODES = frozenset({"REVOKED", "SUSPENDED"})
 
 
-async def answer_credential(state: State, body: VerifyCredentialRequest) -> Response:
-    """The answer to a verification that did not fail.
+async def answer_credential(state: State, body: VerifyCredentialRequest, *, size: int = REQUEST_MAX_BYTES) -> Response:
+    """The answer to a verification that did not fail; `size` is the request's, in bytes.
 
     Raises:
         Problem: why it did, with `verified`, `decision`, `asOf` and `checks` in the problem.
     """
     now, document, options = state.clock(), body.verifiableCredential, body.options or Options()
-    verified = await _verify(lambda: verified_credential(document, now=now, place="/verifiableCredential"), now)
-    decision = await state.database.read(decide, state, document, now)
+    check = functools.partial(_checked, state, document, now, place="/verifiableCredential")
+    try:
+        if not (state.database.is_sqlite and size <= INLINE_MAX_BYTES and _signed_in_jcs(document)):
+            raise NotBriefError
+        verified, decision = check(brief=True)  # in less time than a change of threads takes
+    except NotBriefError:
+        verified, decision = await anyio.to_thread.run_sync(check, limiter=state.database.limiter)
     return json_reply(_credential_result(document, verified, decision, options, now))
+
+
+def _checked(
+    state: State, document: dict[str, Any], now: datetime, *, place: str, brief: bool = False
+) -> tuple[Verified, Decision]:
+    """Decide, and verify as VCALM means it with what deciding has established."""
+    decision = decide_now(state, document, now, brief=brief)
+    try:
+        verified = verified_credential(document, now=now, place=place, parsed=decision.parsed, proofs=decision.proofs)
+    except DatasigilError as error:
+        raise _judged(error, now) from None
+    return verified, decision
 
 
 async def answer_presentation(state: State, body: VerifyPresentationRequest) -> Response:
@@ -55,7 +76,10 @@ async def answer_presentation(state: State, body: VerifyPresentationRequest) -> 
         Problem: as `answer_credential`.
     """
     now, document, options = state.clock(), body.verifiablePresentation, body.options or Options()
-    whole, inside = await _verify(lambda: verified_presentation(document, options, now=now), now)
+    try:
+        whole, inside = await anyio.to_thread.run_sync(lambda: verified_presentation(document, options, now=now))
+    except DatasigilError as error:
+        raise _judged(error, now) from None
     listed = document.get("verifiableCredential", [])
     credentials = listed if isinstance(listed, list) else [listed]
     results = [
@@ -65,13 +89,15 @@ async def answer_presentation(state: State, body: VerifyPresentationRequest) -> 
     return json_reply(_presentation_result(document, whole, results, options, now))
 
 
-async def _verify(check: Any, now: datetime) -> Any:
-    try:
-        return await anyio.to_thread.run_sync(check)
-    except DatasigilError as error:
-        if status_of(error, vcalm=True) != BAD_REQUEST:
-            raise
-        raise _refusal(error, now) from None
+def _signed_in_jcs(document: dict[str, Any]) -> bool:
+    """Whether this is a credential of the dataset profile with one proof that needs no RDF."""
+    proof = document.get("proof")
+    return is_profile(document) and isinstance(proof, dict) and "-jcs-" in str(proof.get("cryptosuite"))
+
+
+def _judged(error: DatasigilError, now: datetime) -> DatasigilError:
+    """What a failed verification is answered with; a fault that is not the credential's stays what it is."""
+    return _refusal(error, now) if status_of(error, vcalm=True) == BAD_REQUEST else error
 
 
 def _refusal(error: DatasigilError, now: datetime) -> Problem:
@@ -94,7 +120,7 @@ def _credential_result(
     document: dict[str, Any], verified: Verified, decision: Decision, options: Options, now: datetime
 ) -> CredentialResult:
     warnings = [*verified.warnings(), *decision.warnings, *_status_warnings(decision)]
-    return CredentialResult(
+    return CredentialResult.model_construct(
         verified=True,
         credential=document if options.returnCredential else None,
         problemDetails=_details(warnings) if options.returnProblemDetails else None,

@@ -56,20 +56,13 @@ class _Assembly:
         return Bundle(
             credential=document,
             manifest=self._manifest(row),
-            log=self._log(row),
+            log=log_evidence(self._connection, self._state, row.log_index, self._released),
             status_lists=self._lists(row),
             parents=self._parents(row, depth),
-            issuer_keys=_issuer_keys(row.issuer),
-            contexts=_contexts(),
-            schemas=_schemas(document),
+            issuer_keys=issuer_keys(row.issuer),
+            contexts=contexts(),
+            schemas=schemas(document),
         )
-
-    def _log(self, row: CredentialRow) -> LogEvidence:
-        if row.log_index >= self._released.size:
-            raise Problem("BUSY", "The credential's log entry is being signed", next_action="retry", retry_after=1)
-        text = proof_text(self._connection, self._state, row.log_index, self._released)
-        keys = (str(self._state.keys.log_key), str(self._state.keys.time_key))
-        return LogEvidence(text, keys, self._state.settings.log_url)
 
     def _manifest(self, row: CredentialRow) -> Any:
         if not row.manifest_public:
@@ -96,12 +89,27 @@ class _Assembly:
         return tuple(parents.values())
 
 
-def _contexts() -> dict[str, str]:
+def log_evidence(connection: Connection, state: State, index: int, released: Released) -> LogEvidence:
+    """The proof that the entry with this index is in the released tree.
+
+    Raises:
+        Problem: BUSY, when the released checkpoint does not cover it yet.
+    """
+    if index >= released.size:
+        raise Problem("BUSY", "The credential's log entry is being signed", next_action="retry", retry_after=1)
+    text = proof_text(connection, state, index, released)
+    keys = (str(state.keys.log_key), str(state.keys.time_key))
+    return LogEvidence(text, keys, state.settings.log_url)
+
+
+def contexts() -> dict[str, str]:
+    """The digests of the profile's contexts, by URL."""
     known = context_digests()
     return {url: known[url] for url in PROFILE_CONTEXTS}
 
 
-def _issuer_keys(issuer: str) -> tuple[dict[str, Any], ...]:
+def issuer_keys(issuer: str) -> tuple[dict[str, Any], ...]:
+    """The keys that a did:key is made of; none for other DIDs."""
     if not issuer.startswith("did:key:"):
         return ()
     return tuple(
@@ -115,7 +123,8 @@ def _issuer_keys(issuer: str) -> tuple[dict[str, Any], ...]:
     )
 
 
-def _schemas(document: dict[str, Any]) -> dict[str, str]:
+def schemas(document: dict[str, Any]) -> dict[str, str]:
+    """The integrity digest of the schema that a credential names, by its id."""
     schema = document.get("credentialSchema")
     if isinstance(schema, dict) and isinstance(schema.get("id"), str) and isinstance(schema.get("digestSRI"), str):
         return {schema["id"]: schema["digestSRI"]}

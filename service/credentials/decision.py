@@ -12,36 +12,69 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from datasigil.bundle import Bundle, parse_bundle
+from datasigil.bundle import Bundle
 from datasigil.canonical import document_digest
-from service.credentials.bundles import bundle_of
-from service.credentials.repository import by_digest
-from service.policy import registry_policy
+from datasigil.credentials.proof import VerifiedProof
+from service.credentials.evidence import Gathered
 from service.state import State
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What the registry's policy makes of a credential."""
+    """What the registry's policy makes of a credential.
+
+    `parsed` says that the closed parser took it; `proofs` are those that the plan verified, all that there are, by keys that the issuer's
+    DID itself is made of. Both are facts whatever the decision is.
+    """
 
     decision: str  # VALID | INVALID | INDETERMINATE
     headline: str
     policy_digest: str
     checks: list[dict[str, Any]]
     warnings: list[dict[str, Any]]
+    parsed: bool
+    proofs: tuple[VerifiedProof, ...]
 
 
 def decide(connection: Connection, state: State, document: dict[str, Any], now: datetime) -> Decision:
     """Decide about a credential, with the evidence held here if it is registered, without any if not."""
+    digest, issuer = document_digest(document), _issuer_of(document)
+    return _judge(state, document, state.evidence.gathered(connection, state, document, digest, issuer), issuer, now)
+
+
+def decide_now(state: State, document: dict[str, Any], now: datetime, *, brief: bool = False) -> Decision:
+    """Decide in this thread; without asking the database where the evidence is in memory.
+
+    Raises:
+        NotBriefError: when `brief` is asked for and other credentials have to be judged as well.
+    """
+    digest, issuer = document_digest(document), _issuer_of(document)
+    evidence = state.evidence.remembered(state, document, digest, issuer)
+    if evidence is None:
+        with state.database.reading() as connection:
+            evidence = state.evidence.gathered(connection, state, document, digest, issuer, brief=brief)
+    return _judge(state, document, evidence, issuer, now)
+
+
+def _judge(state: State, document: dict[str, Any], evidence: Gathered, issuer: str, now: datetime) -> Decision:
     from datasigil.verification import verify
 
-    digest = document_digest(document)
-    row = by_digest(connection, digest)
-    bundle = Bundle(credential=document)
-    if row is not None:
-        bundle = parse_bundle(bundle_of(connection, state, digest, state.released))
-    report = verify(bundle, policy=registry_policy(connection, state, document), at=now, offline=True).report
-    found = report.to_json()
+    policy, bundle = evidence.policy, evidence.bundle or Bundle(credential=document)
+    outcome = verify(bundle, policy=policy, at=now, offline=True, memory=state.evidence.facts)
+    report, rule, signed = outcome.report, policy.issuer(issuer), outcome.signed
+    own = issuer.startswith("did:key:") and (rule is None or not rule.keys)
     return Decision(
-        report.decision, report.headline, report.policy.digest, list(found["checks"]), list(found["warnings"])
+        report.decision,
+        report.headline,
+        report.policy.digest,
+        [one.to_json() for one in report.checks],
+        [one.to_json() for one in report.warnings],
+        parsed=outcome.attested is not None,
+        proofs=tuple(proof for proof, _ in signed.proofs) if signed is not None and own else (),
     )
+
+
+def _issuer_of(document: dict[str, Any]) -> str:
+    issuer = document.get("issuer")
+    did = issuer.get("id") if isinstance(issuer, dict) else issuer
+    return did if isinstance(did, str) else ""

@@ -6,13 +6,14 @@ Lives here: parse, call, answer. Not here: checks (`registration`), SQL (`reposi
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 import anyio.to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from service.access import PrincipalDep, require_scope
+from service.access import PrincipalDep, principal_of, require_scope
 from service.credentials.bundles import bundle_of
 from service.credentials.idempotency import idempotency_key
 from service.credentials.indexing import facet, words_of
@@ -27,6 +28,7 @@ from service.credentials.schemas import (
     PublishRequest,
 )
 from service.documentation import READ_PROBLEMS, WRITE_PROBLEMS, body_of, problems, signed_document
+from service.express import Endpoint
 from service.limits import (
     CURSOR_MAX_CHARACTERS,
     LOOKUP_MAX_ITEMS,
@@ -90,6 +92,13 @@ async def publish(request: Request, principal: PrincipalDep, state: StateDep) ->
         bundle=f"{state.settings.public_url}/credentials/{row.id}/bundle",
     )
     return json_reply(reply, status=201 if fresh else 200)
+
+
+async def _publish(request: Request, state: State) -> Response:
+    return await publish(request, await principal_of(request, state), state)
+
+
+EXPRESS: Mapping[str, Endpoint] = {"/credentials": _publish}
 
 
 @router.get("/credentials", response_model=CredentialPage, responses={**READ_PROBLEMS, **problems(400)})

@@ -9,10 +9,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, insert, or_, select, update
 
 from service.limits import LINEAGE_CREDENTIALS_MAX, LINEAGE_NODES_MAX
-from service.tables import CREDENTIALS, KNOWN_DIGESTS, MANIFESTS, PUBLISHERS, SEARCH_TERMS
+from service.tables import CREDENTIALS, EDGES, KNOWN_DIGESTS, MANIFESTS, PUBLISHERS, SEARCH_TERMS
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,18 @@ class Filter:
 _INSERT = insert(CREDENTIALS).returning(_C.seq)
 _INSERT_DIGESTS = insert(KNOWN_DIGESTS)
 _INSERT_TERMS = insert(SEARCH_TERMS)
+_ROOTS, _MADE = KNOWN_DIGESTS.alias("roots"), KNOWN_DIGESTS.alias("made")
 _BY_DIGEST = select(*ROW).where(_C.digest == bindparam("digest"))
 _BY_NAME = select(_C.seq).where(or_(_C.id == bindparam("name"), _C.digest == bindparam("name")))
+_WITH_RELATIONS = select(
+    *ROW,
+    exists(select(EDGES.c.child_seq).where(EDGES.c.child_seq == _C.seq)),
+    exists(
+        select(_MADE.c.credential_seq)
+        .join(_ROOTS, _ROOTS.c.sha256 == _MADE.c.sha256)
+        .where(_ROOTS.c.credential_seq == _C.seq, _ROOTS.c.kind == "root", _MADE.c.kind == "generated")
+    ),
+).where(_C.digest == bindparam("digest"))
 _DOCUMENT = select(_C.document, _C.digest).where(or_(_C.id == bindparam("name"), _C.digest == bindparam("name")))
 
 
@@ -159,6 +169,12 @@ def by_digest(connection: Connection, digest: str) -> CredentialRow | None:
     """The credential with this digest."""
     row = connection.execute(_BY_DIGEST, {"digest": digest}).one_or_none()
     return None if row is None else CredentialRow(*row)
+
+
+def with_relations(connection: Connection, digest: str) -> tuple[CredentialRow, bool] | None:
+    """The credential with this digest, and whether `lineage_about` or its own references may lead to others."""
+    row = connection.execute(_WITH_RELATIONS, {"digest": digest}).one_or_none()
+    return None if row is None else (CredentialRow(*row[:-2]), bool(row[-2] or row[-1]))
 
 
 def id_taken(connection: Connection, identifier: str) -> bool:

@@ -8,11 +8,12 @@ Spec: W3C VCALM 1.0 (working draft), with the replies that the public suites exp
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from datasigil.encoding import GENERIC
-from service.access import PrincipalDep, require_scope
+from service.access import PrincipalDep, principal_of, require_scope
 from service.credentials.answering import answer_credential, answer_presentation
 from service.credentials.idempotency import idempotency_key
 from service.credentials.issuing import IssueHosted
@@ -26,10 +27,11 @@ from service.credentials.schemas import (
     VerifyPresentationRequest,
 )
 from service.documentation import body_of, problems, refused
+from service.express import Endpoint
 from service.problems import Problem
 from service.replies import json_reply
 from service.requests import parse_body, read_body, read_model, to_model, vcalm_path
-from service.state import StateDep
+from service.state import State, StateDep
 
 router = APIRouter(tags=["VCALM"], dependencies=[Depends(vcalm_path)])
 
@@ -72,8 +74,22 @@ async def issue(request: Request, principal: PrincipalDep, state: StateDep) -> R
 )
 async def verify_credential(request: Request, state: StateDep) -> Response:
     """Verify proofs and the data model of any VC; for the dataset profile, decide under this registry's policy."""
-    body = await read_model(request, VerifyCredentialRequest, profile=GENERIC)
-    return await answer_credential(state, body)
+    raw = await read_body(request)
+    body = to_model(parse_body(raw, profile=GENERIC), VerifyCredentialRequest, vcalm=True)
+    return await answer_credential(state, body, size=len(raw))
+
+
+async def _issue(request: Request, state: State) -> Response:
+    await vcalm_path(request)
+    return await issue(request, await principal_of(request, state), state)
+
+
+async def _verify(request: Request, state: State) -> Response:
+    await vcalm_path(request)
+    return await verify_credential(request, state)
+
+
+EXPRESS: Mapping[str, Endpoint] = {"/credentials/issue": _issue, "/credentials/verify": _verify}
 
 
 @router.post(

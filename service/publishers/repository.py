@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
 from service.tables import CHALLENGES, CREDENTIALS, PUBLISHERS, STATUS_LISTS, TOKENS, WORKLOAD_IDENTITIES
 
@@ -60,9 +60,13 @@ _TOKEN = (
 )
 
 
+# What most reads and every registration ask is built once: building a statement costs as much as running it.
+_BY_DID = select(*_PUBLISHER).where(PUBLISHERS.c.did == bindparam("did"))
+
+
 def publisher_by_did(connection: Connection, did: str) -> PublisherRow | None:
     """The publisher with this DID."""
-    row = connection.execute(select(*_PUBLISHER).where(PUBLISHERS.c.did == did)).one_or_none()
+    row = connection.execute(_BY_DID, {"did": did}).one_or_none()
     return None if row is None else PublisherRow(*row)
 
 

@@ -72,6 +72,9 @@ _SIZE = select(STATUS_LISTS.c.id, func.length(STATUS_LISTS.c.bits)).where(STATUS
 _TAKEN = select(STATUS_INDICES.c.position).where(
     STATUS_INDICES.c.list_url == bindparam("url"), STATUS_INDICES.c.position == bindparam("position")
 )
+_SIGNED = select(STATUS_LISTS.c.document, STATUS_LISTS.c.digest).where(
+    STATUS_LISTS.c.url == bindparam("url"), STATUS_LISTS.c.signed_at > 0
+)
 _INSERT_INDEX = insert(STATUS_INDICES)
 
 
@@ -123,11 +126,7 @@ def store_bits(connection: Connection, row: int, bits: bytes) -> None:
 
 def signed_list(connection: Connection, url: str) -> tuple[bytes, str] | None:
     """The signed bytes of a list, and their digest."""
-    row = connection.execute(
-        select(STATUS_LISTS.c.document, STATUS_LISTS.c.digest).where(
-            STATUS_LISTS.c.url == url, STATUS_LISTS.c.signed_at > 0
-        )
-    ).one_or_none()
+    row = connection.execute(_SIGNED, {"url": url}).one_or_none()
     return None if row is None else (bytes(row[0]), row[1])
 
 

@@ -1,0 +1,77 @@
+"""What a long-lived process has established once about bytes that it meets again and again.
+
+Lives here: status lists parsed and their signatures, checkpoints under the keys of a policy. Not here: anything that depends on the time of
+a check, on freshness, on revocation or on a policy's judgement: those are decided anew each time, and one check without memory decides
+alike. Only what was established is kept, never a refusal.
+
+A document is known by its identity: whoever hands one in with a memory never changes it afterwards. The memory holds on to it, so that no
+other document can take its identity.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+from datasigil.credentials.status_list import StatusList, parse_status_list
+from datasigil.encoding import Instant, JsonObject, JsonValue
+from datasigil.transparency.checkpoint import VerifiedCheckpoint, open_checkpoint
+from datasigil.transparency.note import VerifierKey
+from datasigil.trust.rules import IssuerRule
+from datasigil.verification.issuer import SignedBy, require_signed
+
+T = TypeVar("T")
+
+MEMORY_ENTRIES = 1_024
+
+
+class Memory:
+    """Facts by what they are about, the least recently used forgotten first; for any number of threads."""
+
+    def __init__(self, entries: int = MEMORY_ENTRIES) -> None:
+        self._entries = entries
+        self._facts: OrderedDict[Hashable, tuple[object, object]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def status_list(self, document: JsonObject) -> StatusList:
+        """Return a status list parsed.  Raises: as `parse_status_list`."""
+        return self._once(("list", id(document)), document, lambda: parse_status_list(document))
+
+    def signed(
+        self,
+        document: Mapping[str, JsonValue],
+        issuer: str,
+        rule: IssuerRule | None,
+        presented: Sequence[JsonObject],
+        at: Instant,
+    ) -> SignedBy:
+        """Return the proofs of a document that must be by `issuer`.  Raises: as `require_signed`."""
+        if not issuer.startswith("did:key:") or (rule is not None and rule.keys):
+            return require_signed(
+                document, issuer, rule, presented, at
+            )  # other keys may be presented, or pinned, next time
+        known = self._once(
+            ("signed", id(document), issuer), document, lambda: require_signed(document, issuer, rule, presented, at)
+        )
+        if any(proof.expires is not None and proof.expires <= at for proof, _ in known.proofs):
+            return require_signed(document, issuer, rule, presented, at)
+        return known
+
+    def checkpoint(self, note: bytes, key: VerifierKey, cosigners: tuple[VerifierKey, ...]) -> VerifiedCheckpoint:
+        """Return a checkpoint under a log's key and the cosigners that a policy names.  Raises: as `open_checkpoint`."""
+        return self._once(("checkpoint", note, key, cosigners), note, lambda: open_checkpoint(note, key, cosigners))
+
+    def _once(self, key: Hashable, subject: Any, establish: Callable[[], T]) -> T:
+        with self._lock:
+            held = self._facts.get(key)
+            if held is not None:
+                self._facts.move_to_end(key)
+                return cast("T", held[1])
+        fact = establish()
+        with self._lock:
+            self._facts[key] = (subject, fact)
+            if len(self._facts) > self._entries:
+                self._facts.popitem(last=False)
+        return fact

@@ -1,0 +1,153 @@
+"""What this registry holds about credentials, as it stood at one released checkpoint, for deciding.
+
+Lives here: status lists, policies and bundles, read when they are first asked for and kept while the checkpoint is the released one, two
+seconds at most, so that what another process changes is seen as well; and what is established about bytes that stay the same. Not here: the
+decision (`decision`), bundles for clients (`bundles`).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from datasigil.bundle import Bundle, parse_bundle
+from datasigil.encoding import JsonObject, parse_json
+from datasigil.record import replace
+from datasigil.trust.policy import TrustPolicy
+from datasigil.verification.memory import Memory
+from service.credentials.bundles import bundle_of, contexts, issuer_keys, log_evidence, schemas
+from service.credentials.repository import CredentialRow, with_relations
+from service.limits import EVIDENCE_ENTRIES, EVIDENCE_SECONDS
+from service.policy import registry_policy
+from service.status_lists.repository import signed_list
+from service.transparency_log.writing import Released
+
+if TYPE_CHECKING:
+    from service.state import State
+
+
+class NotBriefError(Exception):
+    """What was asked for takes more time than the event loop has."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The evidence about one document, None if it is not registered here, and the policy under which it is judged."""
+
+    bundle: Bundle | None
+    policy: TrustPolicy
+
+
+@dataclass
+class View:
+    """The registry's evidence at one released checkpoint."""
+
+    source: (
+        Released | None
+    )  # as the writer let it out; every batch lets out another object, also one that only signs a list again
+    released: Released  # with the witnesses' lines that are known
+    until: float  # monotonic seconds
+    policies: dict[str, TrustPolicy] = field(default_factory=dict)
+    lists: dict[str, JsonObject | None] = field(default_factory=dict)
+    bundles: dict[str, Bundle | None] = field(default_factory=dict)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to begin anew: strangers' documents must not fill the memory."""
+        return len(self.bundles) + len(self.policies) > EVIDENCE_ENTRIES
+
+
+class EvidenceMemory:
+    """The newest view, and facts that outlive it; for any number of threads, which may at worst read the same twice."""
+
+    def __init__(self) -> None:
+        self.facts = Memory()
+        self._view: View | None = None
+        self._documents: dict[
+            str, tuple[str, JsonObject]
+        ] = {}  # list URL: digest and document, the same object while it is the same
+
+    def view(self, state: State) -> View:
+        """The view at the released checkpoint.
+
+        Raises:
+            Problem: DATABASE_UNAVAILABLE, before the log could be opened for the first time.
+        """
+        source, released = state.sequencer.released, state.released
+        now, held = time.monotonic(), self._view
+        if (
+            held is None
+            or held.source is not source
+            or held.released.note != released.note
+            or held.until < now
+            or held.full
+        ):
+            held = self._view = View(source, released, now + EVIDENCE_SECONDS)
+        return held
+
+    def remembered(self, state: State, document: JsonObject, digest: str, issuer: str) -> Gathered | None:
+        """The evidence about a document with this digest and issuer, if the view holds it."""
+        view = self.view(state)
+        if digest not in view.bundles or issuer not in view.policies:
+            return None
+        bundle = view.bundles[digest]
+        return Gathered(None if bundle is None else replace(bundle, credential=document), view.policies[issuer])
+
+    def gathered(
+        self,
+        connection: Connection,
+        state: State,
+        document: JsonObject,
+        digest: str,
+        issuer: str,
+        *,
+        brief: bool = False,
+    ) -> Gathered:
+        """The evidence about a document with this digest and issuer.
+
+        Raises:
+            Problem: BUSY, when the released checkpoint does not cover it yet.
+            NotBriefError: when `brief` is asked for, and there may be parents or there is a manifest.
+            PolicyError: when the operator's trust file cannot be parsed.
+        """
+        view = self.view(state)
+        policy = view.policies.get(issuer) or registry_policy(connection, state, issuer)
+        view.policies[issuer] = policy
+        found = with_relations(connection, digest)
+        if found is not None and (found[1] or found[0].manifest_public):
+            if brief:
+                raise NotBriefError
+            return Gathered(parse_bundle(bundle_of(connection, state, digest, view.released)), policy)
+        bundle = None if found is None else self._alone(connection, state, view, document, found[0])
+        view.bundles[digest] = bundle
+        return Gathered(bundle, policy)
+
+    def _alone(
+        self, connection: Connection, state: State, view: View, document: JsonObject, row: CredentialRow
+    ) -> Bundle:
+        """The bundle of a credential without parents and public manifest: `bundle_of` gives the same in bytes."""
+        lists = (self._list(connection, view, entry["statusListCredential"]) for entry in document["credentialStatus"])
+        return Bundle(
+            credential=document,
+            log=log_evidence(connection, state, row.log_index, view.released),
+            status_lists=tuple(one for one in lists if one is not None),
+            issuer_keys=issuer_keys(row.issuer),
+            contexts=contexts(),
+            schemas=schemas(document),
+        )
+
+    def _list(self, connection: Connection, view: View, url: str) -> Any:
+        if url not in view.lists:
+            held = signed_list(connection, url)
+            if held is None:
+                view.lists[url] = None
+            else:
+                data, digest = held
+                before = self._documents.get(url)
+                if before is None or before[0] != digest:
+                    self._documents[url] = before = (digest, parse_json(data))
+                view.lists[url] = before[1]
+        return view.lists[url]
