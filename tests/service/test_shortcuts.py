@@ -1,0 +1,99 @@
+"""What is taken out of the router's hands or kept in memory answers as everything else does.
+
+Here: endpoints called with and without the express way, and the registry's evidence at the moment when it changes. Not here: credentials in
+memory (`test_reading.py`), what is answered (`test_vcalm_answers.py`).
+"""
+
+import time
+
+import pytest
+
+from service.credentials import endpoints, vcalm
+
+
+def asked(registry, publisher, documents):
+    """Answers to good and bad requests on every express path, without what differs from one request to the next."""
+    signed, foreign, altered = documents
+    bodies = {
+        "/credentials/verify": [
+            *({"verifiableCredential": one, "options": {}} for one in documents),
+            {"verifiableCredential": {**signed, "proof": {**signed["proof"], "proofValue": "z1"}}},
+            {"verifiableCredential": [], "more": 1},
+            [],
+        ],
+        "/credentials/issue": [{"credential": {}}, {}],
+        "/credentials": [
+            {"credential": signed},
+            {"credential": altered},
+            {"credential": foreign, "manifest": {}},
+            {"x": 1},
+        ],
+    }
+    for path, given in bodies.items():
+        for body in given:
+            for headers in ({}, publisher.headers, {"Authorization": "Bearer nonsense"}):
+                answer = registry.http.post(path, json=body, headers={**headers, "Accept-Encoding": "gzip"})
+                content = {k: v for k, v in answer.json().items() if k not in ("requestId", "asOf")}
+                lasting = {k: v for k, v in answer.headers.items() if k not in ("x-request-id", "content-length")}
+                yield path, answer.status_code, content, lasting
+        yield path, *(registry.http.post(path, content=b"{", headers=publisher.headers).status_code,)
+        yield path, registry.http.get(path).status_code
+
+
+def test_the_express_way_answers_as_the_router_does(open_registry, monkeypatch):
+    registry = open_registry()
+    publisher = registry.login()
+    signed = publisher.publish()
+    documents = signed, publisher.issue(), {**signed, "name": "altered"}
+    short = list(asked(registry, publisher, documents))
+    assert 'route="/credentials/verify"' in registry.http.get("/metrics").text
+    registry.http.__exit__(None, None, None)
+    for module in (endpoints, vcalm):
+        monkeypatch.setattr(module, "EXPRESS", {})
+    assert list(asked(open_registry(), publisher, documents)) == short
+
+
+@pytest.mark.parametrize("purpose", ["revocation", "suspension"])
+def test_a_change_of_status_is_decided_by_at_once(registry, publisher, purpose):
+    document = publisher.publish()
+
+    def decision() -> str:
+        return registry.http.post("/credentials/verify", json={"verifiableCredential": document}).json()["decision"]
+
+    assert [decision() for _ in range(3)] == ["VALID"] * 3
+    publisher.change(document, purpose)
+    assert [decision() for _ in range(3)] == ["INVALID"] * 3
+    if purpose == "suspension":
+        publisher.change(document, purpose, value=False)
+        assert decision() == "VALID"
+
+
+def test_what_another_process_changes_is_seen_within_two_seconds(registry, publisher, monkeypatch):
+    document = publisher.publish()
+
+    def decision() -> str:
+        return registry.http.post("/credentials/verify", json={"verifiableCredential": document}).json()["decision"]
+
+    assert decision() == "VALID"
+    with registry.state.database.writer.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE publisher SET active = false"
+        )  # as an operator's command on another machine does
+    later = time.monotonic() + 2.1
+    monkeypatch.setattr("service.credentials.evidence.time.monotonic", lambda: later)
+    assert decision() == "INVALID"
+
+
+def test_an_altered_copy_of_a_credential_in_memory_is_refused(registry, publisher):
+    document = publisher.publish()
+    body = {"verifiableCredential": document}
+    assert registry.http.post("/credentials/verify", json=body).json()["decision"] == "VALID"
+    body["verifiableCredential"] = {**document, "validFrom": "2020-01-01T00:00:00Z"}
+    assert registry.http.post("/credentials/verify", json=body).status_code == 400
+
+
+def test_strangers_documents_do_not_fill_the_memory(registry, publisher, monkeypatch):
+    monkeypatch.setattr("service.credentials.evidence.EVIDENCE_ENTRIES", 4)
+    for _ in range(6):
+        registry.http.post("/credentials/verify", json={"verifiableCredential": publisher.issue()})
+        assert len(registry.state.evidence.view(registry.state).bundles) <= 4
