@@ -12,7 +12,6 @@ from datasigil.report.terminal import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from datasigil.errors import DatasigilError
     from datasigil.gate import GateOutcome
@@ -59,12 +58,12 @@ def _faults(outcome: GateOutcome, gate: str) -> Iterator[str]:
         yield _command("error", gate, "LICENSE_CONFLICT", f"{' and '.join(conflict.datasets)}: {'; '.join(conflict.reasons)}")  # fmt: skip
 
 
-def _judged(outcome: GateOutcome) -> Iterator[tuple[Path, Report]]:
+def _judged(outcome: GateOutcome) -> Iterator[tuple[str, Report]]:
     from datasigil.report import Report
 
     for result in outcome.results:
         assert isinstance(result.report, Report)
-        yield result.dataset.data, result.report
+        yield result.dataset.place, result.report
 
 
 def _command(kind: str, file: str, title: str, message: str) -> str:
@@ -85,7 +84,7 @@ def summary(outcome: GateOutcome, policy_digest: str) -> str:
     lines += ["| dataset | decision | why | licence | issuer |", "| --- | --- | --- | --- | --- |"]
     for dataset, report in _judged(outcome):
         said = report.credential
-        cells = (str(dataset), report.decision, report.code or "every required check passed", said.license if said else "-", said.issuer if said else "-")  # fmt: skip
+        cells = (dataset, report.decision, report.code or "every required check passed", said.license if said else "-", said.issuer if said else "-")  # fmt: skip
         lines.append("| " + " | ".join(_text(str(one)) for one in cells) + " |")
     if outcome.uncovered:
         lines += ["", f"{len(outcome.uncovered)} files that nobody vouches for, the first:", ""]

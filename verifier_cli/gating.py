@@ -21,9 +21,11 @@ from verifier_cli.evidence import Evidence, manifest_for, manifest_of_folder, re
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from contextlib import AbstractContextManager
 
     from datasigil.bundle import Bundle
     from datasigil.datasets.finding import FileFailure, Progress
+    from datasigil.datasets.source import Source
     from datasigil.gate import FilesCheck, GateDataset, GateFile, GateOutcome, GateResult
     from datasigil.report import Report
     from datasigil.report.terminal import Console
@@ -75,9 +77,34 @@ def read(given: Namespace) -> tuple[GateFile, TrustPolicy]:
         DatasigilError: UNREADABLE, POLICY_FILE.
     """
     gate = read_gate_file(Path(given.gate))
-    policy = places.load_policy(given.policy, outside=[dataset.data for dataset in gate.datasets])
+    policy = places.load_policy(given.policy, outside=[one.data for one in gate.datasets if not one.address])
     places.require_digest(policy, given.policy_digest)
+    for dataset in gate.datasets:
+        if dataset.address:
+            _check_address(dataset.address, offline=given.offline)
     return gate, policy
+
+
+def _check_address(address: str, *, offline: bool) -> None:
+    """Refuse what no data is read from.
+
+    Raises:
+        DatasigilError: USAGE, REMOTE_PLACE.
+    """
+    from datasigil.remote import check_place
+
+    check_place(address)
+    if offline:
+        raise DatasigilError(
+            "USAGE", "--offline and data in a bucket exclude each other", place=address[:200], expected="data on this machine, or no --offline",
+            next_action="leave --offline out, or download the data first and name the folder in the gate file",
+        )  # fmt: skip
+
+
+def _open_source(place: str) -> AbstractContextManager[Source]:
+    from datasigil.remote import open_source
+
+    return open_source(place)
 
 
 def decide(
@@ -88,7 +115,9 @@ def decide(
     Raises:
         DatasigilError: as `run_gate`.
     """
-    return run_gate(gate, verify=verifier, mix=verifier.conflicts, snapshots=snapshots, progress=progress)
+    return run_gate(
+        gate, verify=verifier, mix=verifier.conflicts, snapshots=snapshots, sources=_open_source, progress=progress
+    )
 
 
 @dataclass
@@ -112,7 +141,10 @@ class Verifier:
         """Return the report on one dataset; evidence that is not there, or is none, is INVALID."""
         bundle: Bundle | None = None
         try:
-            evidence = Evidence(dataset.bundle, read_evidence(dataset.bundle), dataset.data)
+            folder = None if dataset.address or dataset.data.is_file() else dataset.data
+            evidence = Evidence(
+                dataset.bundle, read_evidence(dataset.bundle), folder, "" if folder is not None else dataset.place
+            )
         except MalformedError as error:
             report = no_credential(error, self.policy, self.at, offline=self.offline)
         except DatasigilError as error:
@@ -144,7 +176,7 @@ class Verifier:
             )
             return None, outcome.report
         outcome = self._judge(bundle, evidence, files)
-        label = display_path(str(evidence.folder))
+        label = display_path(evidence.source or str(evidence.folder))
         self.outcomes[label if label not in self.outcomes else f"{label} ({len(self.outcomes) + 1})"] = outcome
         return bundle, outcome.report
 
@@ -177,7 +209,7 @@ def show(outcome: GateOutcome, console: Console) -> None:
     for result in outcome.results:
         # Where the gate refuses, the word VALID appears nowhere: a reader who skims must not find it.
         word = "would pass" if result.decision == "VALID" != outcome.decision else result.decision
-        lines += [f"{word + ':':<15}{escape(str(result.dataset.data))}"]
+        lines += [f"{word + ':':<15}{escape(result.dataset.place)}"]
         if result.decision != "VALID" or console.verbose:
             lines += ["", _report(result).render(color=console.color).rstrip(), ""]
     for one in outcome.uncovered[:UNCOVERED_SHOWN]:
@@ -210,7 +242,7 @@ def document(outcome: GateOutcome) -> dict[str, Any]:
         "datasets": [
             {
                 "bundle": str(result.dataset.bundle),
-                "data": str(result.dataset.data),
+                "data": result.dataset.place,
                 "decision": result.decision,
                 "report": _report(result).to_json(),
             }

@@ -40,13 +40,20 @@ def new_hasher(name: str) -> Hasher:
     return hasher
 
 
-def digest_function(name: str) -> Callable[[memoryview], bytes]:
-    """Return the function from a file's bytes to its digest, for files that fit the buffer."""
+def hash_constructor(name: str) -> Callable[[memoryview], Hasher]:
+    """Return what makes a hasher that has taken in the bytes given."""
     if name == "sha256":
-        return lambda data: sha256(data).digest()
+        return sha256
     from blake3 import blake3
 
-    return lambda data: bytes(blake3(data).digest())
+    made: Callable[[memoryview], Hasher] = blake3
+    return made
+
+
+def digest_function(name: str) -> Callable[[memoryview], bytes]:
+    """Return the function from a file's bytes to its digest, for files that are in memory."""
+    construct = hash_constructor(name)
+    return lambda data: construct(data).digest()
 
 
 if hasattr(os, "preadv"):

@@ -17,7 +17,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from datasigil.datasets.tree import FILE_FLAGS, FOLDER_FLAGS, OpenFolder
+from datasigil.datasets.tree import FILE_FLAGS, FOLDER_FLAGS, Names, OpenFolder
 from datasigil.errors import DatasigilError
 
 if TYPE_CHECKING:
@@ -138,19 +138,22 @@ class SnapshotFolder(OpenFolder):
         super().__init__(descriptor)
         self.blobs, self.depth = blobs, depth
 
-    def names(self, look: Look | None = None) -> list[tuple[str, Kind]]:
-        """List names with their kinds; see `Folder`."""
-        names: list[tuple[str, Kind]] = []
-        looked = []
-        for name, kind in super().names():
+    def names(self, look: Look | None = None) -> Names:
+        """List names by their kinds; see `Folder`."""
+        files, listed = super().names()
+        looked = [self.stat(name) for name in files] if look is not None else []
+        others: list[tuple[str, Kind]] = []
+        for name, kind in listed:
             found = self._blob_stat(name) if kind == "link" else None
-            shown: Kind = "file" if found is not None else kind
-            names.append((name, shown))
-            if look is not None and shown == "file":
-                looked.append(found if found is not None else self.stat(name))
+            if found is None:
+                others.append((name, kind))
+                continue
+            files.append(name)
+            if look is not None:
+                looked.append(found)
         if look is not None:
             look(looked)
-        return names
+        return Names(files, others)
 
     def open(self, name: str) -> int:
         """Open a file; see `Folder`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from datasigil.datasets.checking import DigestChoice, DigestPlan, compare_file, enter_differences
@@ -26,6 +27,8 @@ from datasigil.errors import DatasigilError
 T = TypeVar("T")
 WAIT_SECONDS: Final = 0.5
 """seconds between two looks at the progress of threads; also how late Ctrl-C may be noticed."""
+Keep = Callable[[ManifestEntry], AbstractContextManager[Callable[[memoryview], None]]]
+"""Opens a place for one file's bytes, which are handed over as they are read; a second time for a file that is read again."""
 ReadInto = Callable[[memoryview], int]
 """Fills a buffer with a member's next bytes and returns how many came; 0 at its end. Raises: MemberError."""
 
@@ -69,8 +72,11 @@ def check_source(
     partial: bool = False,
     digest: DigestChoice = "default",
     progress: Progress | None = None,
+    keep: Keep = lambda _: nullcontext(lambda _: None),
 ) -> FilesFinding:
     """Compare `source` with `manifest` as `files.check_files` does a folder; members that no manifest lists are not read.
+
+    `keep` is handed the bytes of each file before it is known whether they are the stated ones.
 
     Raises: DatasigilError DIGEST_ABSENT, or what the source raises when it cannot be listed.
     """
@@ -98,11 +104,13 @@ def check_source(
         if member.size != entry.size:
             return wrong_size(entry.path, entry.size, member.size)
         names, chunked = plan.of_entry(entry)
-        result = _hash(member, names, chunked, tick)
+        with keep(entry) as sink:
+            result = _hash(member, names, chunked, tick, sink)
         if source.readers == 1 or not isinstance(result, FileDigests) or plan.agrees(entry, result):
             return result
         # A network may have changed what a disk would not: only bytes that come twice are the source's own.
-        again = _hash(member, names, chunked, lambda _: None)
+        with keep(entry) as sink:
+            again = _hash(member, names, chunked, lambda _: None, sink)
         if isinstance(again, FileDigests) and again != result and not plan.agrees(entry, again):
             why = "it was read twice and was different each time"
             return failure("SOURCE_UNAVAILABLE", member.path, why, expected="the same bytes each time")
@@ -186,7 +194,13 @@ def _refuse_changes(source: Source, skipped: Sequence[str], seen: dict[str, str]
 Tick = Callable[[int], None]
 
 
-def _hash(member: Member, names: tuple[str, ...], chunked: str, tick: Tick) -> FileDigests | FileFailure:
+def _hash(
+    member: Member,
+    names: tuple[str, ...],
+    chunked: str,
+    tick: Tick,
+    sink: Callable[[memoryview], None] = lambda _: None,
+) -> FileDigests | FileFailure:
     """Read a member to its end, or one byte past the size it says it has."""
     hasher = PieceHasher(names, chunked)
     buffer = new_buffer()
@@ -197,6 +211,7 @@ def _hash(member: Member, names: tuple[str, ...], chunked: str, tick: Tick) -> F
             if not count:
                 break
             hasher.take(buffer[:count])
+            sink(buffer[:count])
             tick(count)
     except MemberError as error:
         return error.failure

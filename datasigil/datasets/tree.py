@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from datasigil.datasets.finding import FileFailure, failure
 from datasigil.datasets.paths import display_path
@@ -40,10 +40,17 @@ FOLDER_FLAGS: Final = _BASE | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_DIRE
 _REPARSE_POINT: Final = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT: links and junctions on Windows
 
 
+class Names(NamedTuple):
+    """What lies in a folder: the names of its files, and of everything else with what it is."""
+
+    files: list[str]
+    others: list[tuple[str, Kind]]
+
+
 class Folder(Protocol):
     """One open folder."""
 
-    def names(self, look: Look | None = None) -> list[tuple[str, Kind]]:
+    def names(self, look: Look | None = None) -> Names:
         """List what lies in the folder; the kind comes from the listing and may be out of date at once.
 
         With `look`, every file is looked at too; one that cannot be is listed as gone.
@@ -68,11 +75,11 @@ class OpenFolder:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
 
-    def names(self, look: Look | None = None) -> list[tuple[str, Kind]]:
-        """List names with their kinds; see `Folder`."""
+    def names(self, look: Look | None = None) -> Names:
+        """List names by their kinds; see `Folder`."""
         with os.scandir(self.descriptor) as found:
             if look is None:
-                return [(entry.name, _kind(entry)) for entry in found]
+                return _sorted_out(found)
             return _look_at(found, None, look)
 
     def open(self, name: str) -> int:
@@ -102,11 +109,11 @@ class NamedFolder:
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def names(self, look: Look | None = None) -> list[tuple[str, Kind]]:
-        """List names with their kinds; see `Folder`."""
+    def names(self, look: Look | None = None) -> Names:
+        """List names by their kinds; see `Folder`."""
         with os.scandir(self.path) as found:
             if look is None:
-                return [(entry.name, _kind(entry)) for entry in found]
+                return _sorted_out(found)
             return _look_at(found, self, look)
 
     def open(self, name: str) -> int:
@@ -151,8 +158,20 @@ def _kind(entry: os.DirEntry[str]) -> Kind:
     return "folder" if entry.is_dir(follow_symlinks=False) else "special"
 
 
-def _look_at(found: Iterator[os.DirEntry[str]], folder: NamedFolder | None, look: Look) -> list[tuple[str, Kind]]:
-    """List names with their kinds, and hand over what is seen of the files, some thousand at a time."""
+def _sorted_out(found: Iterator[os.DirEntry[str]]) -> Names:
+    entries = list(found)
+    if _IS_WINDOWS:
+        files = [entry.name for entry in entries if _kind(entry) == "file"]
+    else:
+        files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+    if len(files) == len(entries):
+        return Names(files, [])
+    return Names(files, [(entry.name, kind) for entry in entries if (kind := _kind(entry)) != "file"])
+
+
+def _look_at(found: Iterator[os.DirEntry[str]], folder: NamedFolder | None, look: Look) -> Names:
+    """List names by their kinds, and hand over what is seen of the files, some thousand at a time."""
+    names: list[str] = []
     listed: list[tuple[str, Kind]] = []
     while some := list(islice(found, _LOOKED_AT_ONCE)):
         files = [entry for entry in some if _kind(entry) == "file"]
@@ -167,8 +186,8 @@ def _look_at(found: Iterator[os.DirEntry[str]], folder: NamedFolder | None, look
         except OSError:
             files, seen = _look_one_by_one(files, folder, listed)
         look(seen)
-        listed += [(entry.name, "file") for entry in files]
-    return listed
+        names += [entry.name for entry in files]
+    return Names(names, listed)
 
 
 def _look_one_by_one(

@@ -14,7 +14,7 @@ from typing import NamedTuple, overload
 
 from datasigil.datasets.finding import FileFailure, failure
 from datasigil.datasets.limits import ENTRIES_MAX, PATH_BYTES_MAX
-from datasigil.datasets.tree import Kind, Tree, opening_failure
+from datasigil.datasets.tree import Names, Tree, opening_failure
 from datasigil.errors import DatasigilError
 from datasigil.record import dataclass, field
 
@@ -140,7 +140,7 @@ def walk_tree(
             failures.append(opening_failure(tree, doing or ".", error))
             continue
         pending += reversed(list(_in_order(prefix, names, skipped, failures, looked)))
-        _check_bounds(count + len(names) + len(failures), prefix)
+        _check_bounds(count + len(names.files) + len(names.others) + len(failures), prefix)
 
 
 class _Run(NamedTuple):
@@ -153,24 +153,23 @@ class _Run(NamedTuple):
 
 def _in_order(
     prefix: str,
-    names: Sequence[tuple[str, Kind]],
+    names: Names,
     skipped: frozenset[str],
     failures: list[FileFailure],
     looked: SignatureTable,
 ) -> Iterator[_Run | str]:
     """Yield a folder's files in runs, and between them its folders, as the bytes of their paths would stand."""
-    files = [prefix + name for name, kind in names if kind == "file"]
-    order: Sequence[int] = sorted(range(len(files)), key=files.__getitem__) if looked else ()
-    files.sort()
-    if skipped and any(path in skipped for path in files):
+    order: Sequence[int] = sorted(range(len(names.files)), key=names.files.__getitem__) if looked else ()
+    files = [prefix + name for name in sorted(names.files)]
+    if skipped and not skipped.isdisjoint(files):
         order = [at for at, path in zip(order, files, strict=False) if path not in skipped]
         files = [path for path in files if path not in skipped]
     folders = []
-    for name, kind in names:
+    for name, kind in names.others:
         if kind == "folder":
             if f"{prefix}{name}/" not in skipped:
                 folders.append(f"{prefix}{name}/")
-        elif kind != "file":
+        else:
             failures.append(_refused(prefix + name, kind))
     start = 0
     for folder in sorted(folders):

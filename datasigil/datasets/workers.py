@@ -22,6 +22,7 @@ from datasigil.errors import DatasigilError
 
 _FRAME: Final = Struct("=III")  # start, stop, bytes of failure text
 _FIELDS: Final = 6
+_RANGE: Final = Struct("=II")
 
 
 def cores() -> int:
@@ -58,7 +59,7 @@ def hash_batches(tree: Tree, job: Job, workers: int) -> Iterator[Batch]:
 
 
 class _Pool:
-    """Forked children, each with every n-th range and a pipe on which it answers."""
+    """Forked children that take one range after the other from a shared list, each with a pipe on which it answers."""
 
     def __init__(self, tree: Tree, job: Job, ranges: Sequence[tuple[int, int]], workers: int) -> None:
         self._tree = tree
@@ -69,18 +70,20 @@ class _Pool:
 
     def __iter__(self) -> Iterator[Batch]:
         remaining = len(self._ranges)
+        shared = _shared_list(self._ranges)
         try:
-            for number in range(self._workers):
-                self._fork(self._ranges[number :: self._workers])
+            for _ in range(self._workers):
+                self._fork(shared)
             for batch in self._collect():
                 remaining -= 1
                 yield batch
             if remaining:
                 raise self._lost()
         finally:
+            os.close(shared)
             self._end()
 
-    def _fork(self, ranges: Sequence[tuple[int, int]]) -> None:
+    def _fork(self, shared: int) -> None:
         receiving, sending = os.pipe()
         try:
             process = os.fork()
@@ -89,23 +92,25 @@ class _Pool:
             os.close(sending)
             raise self._lost(error.strerror or "") from None
         if process == 0:
-            self._work(ranges, sending, receiving)
+            self._work(shared, sending, receiving)
         os.close(sending)
         self._children[receiving] = process
 
-    def _work(self, ranges: Sequence[tuple[int, int]], sending: int, receiving: int) -> NoReturn:
+    def _work(self, shared: int, sending: int, receiving: int) -> NoReturn:
         """Be the child: hash, answer, and leave without running anything of the parent's."""
         status = 1
         try:
+            import gc
             import signal
 
+            gc.disable()  # a collection would write to, and so copy, every page that this process shares with its parent
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, and ends this process
             # With every reading end closed, a child whose parent died stops at its next answer.
             for descriptor in (receiving, *self._children):
                 os.close(descriptor)
             reader = BatchReader(self._tree.clone(), self._job, new_buffer())
-            for start, stop in ranges:
-                _send(sending, encode_batch(reader.read(start, stop)))
+            while taken := os.read(shared, _RANGE.size):
+                _send(sending, encode_batch(reader.read(*_RANGE.unpack(taken))))
             status = 0
         finally:
             os._exit(status)
@@ -148,6 +153,17 @@ class _Pool:
             os.kill(process, signal.SIGKILL)  # ours until waitpid, even when it has ended
             os.waitpid(process, 0)
         self._children.clear()
+
+
+def _shared_list(ranges: Sequence[tuple[int, int]]) -> int:
+    """Return the descriptor of a file without a name from which processes that share it take one range at each read.
+
+    Linux locks the position of a shared file while one process reads: no range is taken twice, and none is left over.
+    """
+    descriptor = os.memfd_create("ranges", os.MFD_CLOEXEC)
+    _send(descriptor, b"".join([_RANGE.pack(*one) for one in ranges]))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def _send(descriptor: int, data: bytes) -> None:

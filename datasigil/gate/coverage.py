@@ -3,8 +3,8 @@
 Here: listing and comparing names (DESIGN.md section 4, "Gate file"). Not here: the bytes of the files, which the
 datasets' own checks establish.
 
-Only two kinds of file are let through beside data: the evidence that the gate file itself names, and JSON files lying
-directly in a covered dataset's `.datasigil/`. Paths that a manifest ignores are *not* covered: nobody vouches for them.
+Only two kinds of file are let through beside data: what the gate file itself names (evidence, archives), and JSON files
+lying directly in a covered dataset's `.datasigil/`. Paths that a manifest ignores are *not* covered: nobody vouches for them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def find_uncovered(
 ) -> tuple[FileFailure, ...]:
     """List what lies below `roots` and belongs to none of `datasets` (pairs of folder and manifest), at most 1,000.
 
-    Codes: UNCOVERED, SYMLINK, SPECIAL_FILE, UNREADABLE. `evidence` names files that are no data, such as bundles. Which
-    datasets are VALID is the caller's business.
+    Codes: UNCOVERED, SYMLINK, SPECIAL_FILE, UNREADABLE. `evidence` names files that are no data, such as bundles, and archives whose
+    members were verified. Which datasets are VALID is the caller's business.
 
     Raises: DatasigilError DATA_FOLDER when a root is no readable folder.
     """

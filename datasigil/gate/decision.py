@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol
 
 from datasigil.bundle import sidecar_path
+from datasigil.datasets.archives import open_archive
 from datasigil.datasets.entry import Manifest
 from datasigil.datasets.files import check_files
 from datasigil.datasets.finding import FileFailure, FilesFinding, Progress
+from datasigil.datasets.paths import display_path
+from datasigil.datasets.source import Source, check_source
 from datasigil.errors import DatasigilError
 from datasigil.gate.coverage import find_uncovered
 from datasigil.gate.gate_file import GateDataset, GateFile
-from datasigil.gate.snapshot import Snapshot, snapshot_files
+from datasigil.gate.snapshot import Snapshot, snapshot_files, snapshot_source
 from datasigil.record import dataclass
 from datasigil.trust.planner import Conflict
 
@@ -49,6 +53,12 @@ GateVerifier = Callable[[GateDataset, FilesCheck], GateVerdict]
 
 GateMix = Callable[[], Sequence[Conflict]]
 """Asked when every dataset is VALID by itself: the minimal sets of them that may not be used together."""
+
+GateSources = Callable[[str], AbstractContextManager[Source]]
+"""Opens data that is not on this machine; a gate that is handed none takes only what is."""
+
+# What is wrong with the data, which the report says; everything else makes a decision impossible.
+_ABOUT_DATA = frozenset({"ARCHIVE", "SOURCE_UNAVAILABLE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +97,11 @@ class GateOutcome:
 class _Files:
     """The FilesCheck of one dataset, which remembers what came of it."""
 
-    def __init__(self, dataset: GateDataset, dest: Path | None, progress: Progress | None) -> None:
+    def __init__(
+        self, dataset: GateDataset, dest: Path | None, sources: GateSources | None, progress: Progress | None
+    ) -> None:
         self._dataset = dataset
+        self._sources = sources
         self._dest = dest
         self._progress = progress
         self.manifest: Manifest | None = None
@@ -99,16 +112,44 @@ class _Files:
     def __call__(self, manifest: Manifest) -> FilesFinding:
         self.manifest = manifest
         try:
-            if self._dest is None:
+            if self._dataset.address or self._dataset.data.is_file():
+                with self._opened() as source:
+                    self.finding = self._read(source, manifest)
+            elif self._dest is None:
                 self.finding = check_files(self._dataset.data, manifest, digest="all", progress=self._progress)
             else:
                 self.finding, self.snapshot = snapshot_files(
                     manifest, self._dataset.data, self._dest, progress=self._progress
                 )
         except DatasigilError as error:
-            self.error = error
+            if error.code not in _ABOUT_DATA:
+                self.error = error
             raise
         return self.finding
+
+    @property
+    def needs_network(self) -> bool:
+        """Whether reading asks another machine, which the plan allows only once steps 1 to 5 have passed."""
+        return bool(self._dataset.address)
+
+    def _opened(self) -> AbstractContextManager[Source]:
+        if not self._dataset.address:
+            return open_archive(self._dataset.data)
+        if self._sources is None:
+            raise DatasigilError(
+                "REMOTE_PLACE",
+                "this gate reads no data from other machines",
+                place=display_path(self._dataset.address)[:200],
+                expected="a folder or an archive on this machine",
+                next_action="download the data first, and name the folder",
+            )
+        return self._sources(self._dataset.address)
+
+    def _read(self, source: Source, manifest: Manifest) -> FilesFinding:
+        if self._dest is None:
+            return check_source(source, manifest, digest="all", progress=self._progress)
+        finding, self.snapshot = snapshot_source(manifest, source, self._dest, progress=self._progress)
+        return finding
 
     @property
     def whole(self) -> bool:
@@ -125,11 +166,13 @@ def run_gate(
     verify: GateVerifier,
     mix: GateMix | None = None,
     snapshots: Path | None = None,
+    sources: GateSources | None = None,
     progress: Progress | None = None,
 ) -> GateOutcome:
     """Verify every dataset of `gate` with all digests, then coverage of its roots and whether the datasets go together.
 
-    Copies go below `snapshots` if given. Without `mix` the datasets are judged each by itself.
+    Copies go below `snapshots` if given; the copy of an archive or a bucket is a folder of its members. Without `mix` the
+    datasets are judged each by itself.
 
     Unless the outcome is VALID no copy is left. A report that says VALID for less than all files, or without having
     compared them here, is refused.
@@ -141,7 +184,7 @@ def run_gate(
     try:
         for number, dataset in enumerate(gate.datasets):
             dest = None if snapshots is None else snapshots / _folder_name(number, dataset.data)
-            results.append(_verify(dataset, verify, _Files(dataset, dest, progress)))
+            results.append(_verify(dataset, verify, _Files(dataset, dest, sources, progress)))
         outcome = _decide(gate, tuple(results), mix)
         kept = outcome.decision == "VALID"
     finally:
@@ -178,7 +221,12 @@ def _decide(gate: GateFile, results: tuple[GateResult, ...], mix: GateMix | None
     if gate.path is not None:
         evidence.append(gate.path)
     # A dataset that was refused for one file still accounts for its others: the refusal stands in its own report.
-    named = [(result.dataset.data, result.manifest) for result in results if result.manifest is not None]
+    named = [
+        (result.dataset.data, result.manifest)
+        for result in results
+        if result.manifest is not None and result.dataset.data.is_dir()
+    ]
+    evidence += [one.dataset.data for one in results if one.manifest is not None and one.dataset.data.is_file()]
     uncovered = find_uncovered(gate.roots, named, evidence=evidence)
     decisions = {result.decision for result in results}
     if not results or uncovered or "INVALID" in decisions:

@@ -7,8 +7,8 @@ Here: strict reading, format version 1 (DESIGN.md section 4, "Gate file"). Not h
     roots = ["data"]
 
     [[datasets]]
-    bundle = "contracts.sigil.json"   # may be left out: data/.datasigil/bundle.sigil.json
-    data = "data/contracts"
+    bundle = "contracts.sigil.json"   # may be left out for a folder: data/.datasigil/bundle.sigil.json
+    data = "data/contracts"           # or a tar or zip file, or s3://BUCKET/FOLDER
 """
 
 from __future__ import annotations
@@ -29,10 +29,19 @@ BUNDLE_IN_DATASET = ".datasigil/bundle.sigil.json"
 
 @dataclass(frozen=True, slots=True)
 class GateDataset:
-    """One `[[datasets]]` table: the evidence bundle and the folder of its data, both resolved against the gate file."""
+    """One `[[datasets]]` table: the evidence bundle and the folder or archive of its data, both resolved against the gate file.
+
+    Data that is not on this machine has an `address`; `data` is then the same text, and no path.
+    """
 
     bundle: Path
     data: Path
+    address: str = ""
+
+    @property
+    def place(self) -> str:
+        """What the data is called in reports."""
+        return self.address or str(self.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,25 +125,34 @@ def _dataset(value: object, place: str, base: Path) -> GateDataset:
     if not isinstance(value, dict):
         raise _wrong(place, "a [[datasets]] table", value)
     _closed(value, ("bundle", "data"), f"{place}.")
-    data = _path(value.get("data"), f"{place}.data", base)
+    named = value.get("data")
+    if isinstance(named, str) and _is_address(named):
+        if "bundle" not in value:
+            raise _wrong(f"{place}.bundle", "the path of the bundle, which is read before the data is", None)
+        return GateDataset(_path(value["bundle"], f"{place}.bundle", base), Path(named), named)
+    data = _path(named, f"{place}.data", base)
     if "bundle" not in value:
         return GateDataset(data / BUNDLE_IN_DATASET, data)
     return GateDataset(_path(value["bundle"], f"{place}.bundle", base), data)
 
 
 def _refuse_doubles(datasets: Sequence[GateDataset]) -> None:
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for index, dataset in enumerate(datasets):
-        if dataset.data in seen:
-            raise _wrong(f"datasets[{index}].data", "each folder named once", str(dataset.data))
-        seen.add(dataset.data)
+        if dataset.place in seen:
+            raise _wrong(f"datasets[{index}].data", "each place named once", dataset.place)
+        seen.add(dataset.place)
+
+
+def _is_address(value: str) -> bool:
+    return "://" in value or "::" in value
 
 
 def _path(value: object, place: str, base: Path) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise _wrong(place, "a path", value)
-    if "://" in value:
-        raise _wrong(place, "a path on this machine; fetch remote data first", value)
+    if _is_address(value):
+        raise _wrong(place, "a path on this machine", value)
     return base / value
 
 

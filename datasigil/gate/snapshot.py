@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from datasigil.datasets.checking import compare_file, match_listing
@@ -21,6 +22,7 @@ from datasigil.datasets.finding import FileFailure, FilesFinding, FindingBuilder
 from datasigil.datasets.hashing import FileDigests, new_buffer, stream_digests
 from datasigil.datasets.paths import display_path, folder_of
 from datasigil.datasets.small import wrong_size
+from datasigil.datasets.source import Source, check_source
 from datasigil.datasets.tree import Tree, open_tree, opening_failure
 from datasigil.datasets.walk import list_tree
 from datasigil.errors import DatasigilError, ManifestMismatchError
@@ -81,6 +83,7 @@ def snapshot_files(
     Raises: DatasigilError DATA_FOLDER, DISK_FULL, SNAPSHOT_EXISTS, SNAPSHOT_PLACE, SNAPSHOT_FAILED.
     """
     source, dest = Path(source), Path(dest)
+    _check_free(dest)
     _check_place(source, dest)
     builder = FindingBuilder()
     with open_tree(source) as tree:
@@ -104,17 +107,81 @@ def snapshot_files(
     return finding, Snapshot(dest, manifest.digest, finding.files, finding.bytes, finding)
 
 
+def snapshot_source(
+    manifest: Manifest, source: Source, dest: Path, *, progress: Progress | None = None
+) -> tuple[FilesFinding, Snapshot | None]:
+    """Copy the members of an archive or a bucket into the new folder `dest`, as `snapshot_files` does the files of a folder.
+
+    Raises: as `snapshot_files` and `check_source`.
+    """
+    dest = Path(dest)
+    _check_free(dest)
+    _check_room(dest, manifest.byte_size)
+    part = _new_folder(dest)
+    whole = False
+    try:
+        finding = check_source(source, manifest, digest="all", progress=progress, keep=_Target(part).kept)
+        whole = finding.ok and finding.files == manifest.file_count
+        if whole:
+            _give_name(part, dest)
+    finally:
+        if not whole or part.exists():
+            _remove(part)
+    if not whole:
+        return finding, None
+    return finding, Snapshot(dest, manifest.digest, finding.files, finding.bytes, finding)
+
+
+class _Target:
+    """The folder that a copy grows in; used by several threads at once where a network is read."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folders = {""}
+
+    @contextmanager
+    def kept(self, entry: ManifestEntry) -> Iterator[Callable[[memoryview], None]]:
+        """Open the place of one file for writing; what an earlier attempt left there goes."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.place(entry.path))
+        writing = self.create(entry.path)
+        try:
+            yield lambda view: _write(writing, view, entry.path)
+            _make_read_only(writing, self.place(entry.path))
+        finally:
+            os.close(writing)
+
+    def create(self, path: str) -> int:
+        """Create a file, and the folders above it."""
+        try:
+            self._make_folder(folder_of(path))
+            return os.open(self.place(path), _CREATE, 0o600)
+        except OSError as error:
+            raise _copy_error(error, path) from None
+
+    def _make_folder(self, folder: str) -> None:
+        if folder in self._folders:
+            return
+        self._make_folder(folder_of(folder))
+        with suppress(FileExistsError):  # another thread was first
+            os.mkdir(self.place(folder), 0o700)
+        self._folders.add(folder)
+
+    def place(self, path: str) -> str:
+        """Return where a path of the manifest lies in the copy."""
+        return os.path.join(self._root, *path.split("/"))
+
+
 class _Copy:
     """One pass over a dataset's files, from an open tree into a folder that nobody else can enter."""
 
     def __init__(self, tree: Tree, target: Path, manifest: Manifest, builder: FindingBuilder, meter: Meter) -> None:
         self._tree = tree
-        self._target = target
+        self._target = _Target(target)
         self._names = manifest.digests
         self._builder = builder
         self._meter = meter
         self._buffer = new_buffer()
-        self._folders = {""}
 
     def run(self, entries: list[ManifestEntry]) -> None:
         """Copy every entry; stop at the first that differs, since the copy is lost with it."""
@@ -131,7 +198,7 @@ class _Copy:
         except OSError as error:
             return opening_failure(self._tree, entry.path, error)
         try:
-            writing = self._create(entry.path)
+            writing = self._target.create(entry.path)
             try:
                 return self._transfer(entry, chunked, reading, writing)
             finally:
@@ -150,25 +217,8 @@ class _Copy:
             return opening_failure(self._tree, entry.path, error)
         if result.size != entry.size:
             return wrong_size(entry.path, entry.size, os.fstat(reading).st_size)
-        _make_read_only(writing, self._place(entry.path))
+        _make_read_only(writing, self._target.place(entry.path))
         return result
-
-    def _create(self, path: str) -> int:
-        try:
-            self._make_folder(folder_of(path))
-            return os.open(self._place(path), _CREATE, 0o600)
-        except OSError as error:
-            raise _copy_error(error, path) from None
-
-    def _make_folder(self, folder: str) -> None:
-        if folder in self._folders:
-            return
-        self._make_folder(folder_of(folder))
-        os.mkdir(self._place(folder), 0o700)
-        self._folders.add(folder)
-
-    def _place(self, path: str) -> str:
-        return os.path.join(self._target, *path.split("/"))
 
 
 def _write(descriptor: int, view: memoryview, path: str) -> None:
@@ -213,7 +263,7 @@ def _disk_full(
     )
 
 
-def _check_place(source: Path, dest: Path) -> None:
+def _check_free(dest: Path) -> None:
     if os.path.lexists(dest):
         raise DatasigilError(
             "SNAPSHOT_EXISTS",
@@ -222,6 +272,9 @@ def _check_place(source: Path, dest: Path) -> None:
             expected="a path that does not exist yet",
             next_action="remove it, or choose another place",
         )
+
+
+def _check_place(source: Path, dest: Path) -> None:
     real, inside = os.path.realpath(source), os.path.realpath(dest.parent)
     if inside == real or inside.startswith(real.rstrip(os.sep) + os.sep):
         raise DatasigilError(

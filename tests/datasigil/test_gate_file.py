@@ -62,7 +62,8 @@ def test_roots_may_be_left_out():
         ('bundle = "contracts.sigil.json"', 'bundel = "x"', "GATE_FILE"),
         ('bundle = "contracts.sigil.json"', "skip = true", "GATE_FILE"),
         ('data = "data/contracts"', "", "GATE_FILE"),
-        ('data = "data/contracts"', 'data = "s3://bucket/x"', "GATE_FILE"),
+        ('roots = ["data", "/abs"]', 'roots = ["s3://bucket/x"]', "GATE_FILE"),
+        ('bundle = "contracts.sigil.json"', 'bundle = "s3://bucket/x"', "GATE_FILE"),
         ('data = "data/contracts"', 'data = "a\\u0000b"', "GATE_FILE"),
         ('data = "data/contracts"', 'data = "../other"', "GATE_FILE"),  # the same folder twice
         ("[[datasets]]", "[datasets]", "GATE_FILE"),
@@ -119,3 +120,13 @@ def test_parser_leaks_no_other_exception(data):
 def test_deep_nesting_is_refused():
     with pytest.raises(MalformedError):
         parse_gate_file(b"a = " + b"[" * 100_000, Path())
+
+
+def test_data_elsewhere_is_named_by_its_address_and_needs_a_bundle_here():
+    text = GOOD.replace('data = "data/contracts"', 'data = "s3://bucket/x"')
+    found = parse_gate_file(text.encode(), Path("/base")).datasets[0]
+    assert (found.address, found.place) == ("s3://bucket/x", "s3://bucket/x")
+    with pytest.raises(MalformedError) as caught:
+        parse_gate_file(text.replace('bundle = "contracts.sigil.json"', "").encode(), Path("/base"))
+    assert caught.value.code == "GATE_FILE"
+    assert caught.value.place == "datasets[0].bundle"

@@ -7,13 +7,14 @@ import tarfile
 import time
 import zipfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from simulator import World
 
 from datasigil import remote
 from datasigil.api import check_dataset, require_dataset
-from datasigil.bundle import bundle_bytes
+from datasigil.bundle import bundle_bytes, parse_bundle
 from datasigil.datasets.files import build_manifest
 from datasigil.datasets.limits import CHUNKED_FILE_MIN_BYTES
 from datasigil.datasets.source import build_source_manifest, check_source
@@ -376,3 +377,39 @@ def test_a_dataset_in_a_bucket_can_be_opened_file_by_file(world, bucket, tmp_pat
     bucket.put(f"set/{path}", b"swapped")
     with pytest.raises(ManifestMismatchError):
         dataset.open(path)
+
+
+def through_the_gate(world, tmp_path, bucket, snapshots):
+    from datasigil.gate import GateDataset, GateFile, run_gate
+    from datasigil.verification import verify
+
+    bundle = parse_bundle((tmp_path / "x.sigil.json").read_bytes())
+    policy = parse_policy(world.policy_toml().encode())
+    gate = GateFile((GateDataset(tmp_path / "x.sigil.json", Path(bucket.place), bucket.place),))
+    return run_gate(
+        gate,
+        verify=lambda _, files: verify(bundle, policy=policy, at=world.now, offline=True, data=files).report,
+        snapshots=snapshots,
+        sources=open_source,
+    )
+
+
+def test_the_gate_copies_a_bucket_into_a_folder_whatever_the_network_does_meanwhile(world, bucket, tmp_path, proxy):
+    proxy.spoil(OBJECT, flip, times=1)
+    outcome = through_the_gate(world, tmp_path, bucket, tmp_path / "copies")
+    assert outcome.decision == "VALID"
+    copy = outcome.results[0].snapshot
+    assert copy is not None
+    assert {
+        str(path.relative_to(copy.root)): path.read_bytes() for path in copy.root.rglob("*") if path.is_file()
+    } == world.files
+    outcome.remove_snapshots()
+
+
+def test_the_gate_leaves_no_copy_of_a_bucket_that_cannot_be_had_or_differs(world, bucket, tmp_path, proxy):
+    bucket.put("set/more", b"x")
+    assert through_the_gate(world, tmp_path, bucket, tmp_path / "copies").decision == "INVALID"
+    bucket.delete("set/more")
+    proxy.spoil(OBJECT, status(503))
+    assert through_the_gate(world, tmp_path, bucket, tmp_path / "copies").decision == "INDETERMINATE"
+    assert list((tmp_path / "copies").iterdir()) == []
