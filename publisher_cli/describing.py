@@ -24,6 +24,7 @@ from datasigil.errors import DatasigilError, MalformedError
 from datasigil.limits import CHUNK_BYTES
 from datasigil.transparency.durable import write_durably
 from publisher_cli.description import beside, description_text, parse_description, read_description
+from publisher_cli.hashing import dataset_folder
 from publisher_cli.sources import card, license_text, linked, sheet
 from publisher_cli.sources.finding import Findings, one_line, read_text, source_error
 
@@ -51,15 +52,7 @@ class Question:
 
 def run(given: Namespace, console: Console) -> int:
     """Write NAME.dataset.toml beside the folder."""
-    folder = Path(given.folder)
-    if not folder.is_dir():
-        raise DatasigilError(
-            "DATA_FOLDER",
-            "a dataset is a folder",
-            place=given.folder,
-            expected="a folder",
-            found="a file" if folder.exists() else "nothing",
-        )
+    folder = dataset_folder(given.folder)
     target = Path(given.output) if given.output else beside(folder)
     identity = _identity(target, force=given.force)
     with open_tree(folder) as tree:

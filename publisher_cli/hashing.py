@@ -74,17 +74,20 @@ def dataset_folder(name: str) -> Path:
         DatasigilError: DATA_FOLDER.
     """
     folder = Path(name)
-    if not folder.is_dir():
-        found = "a file" if folder.exists() else "nothing"
-        raise DatasigilError(
-            "DATA_FOLDER",
-            "a dataset is a folder",
-            place=name,
-            expected="a folder",
-            found=found,
-            next_action="name the folder that holds the files",
+    if folder.is_dir():
+        return folder
+    if "://" in name:
+        found, action = (
+            "an address",
+            "download it with its own tool, and name the folder; `datasigil-verify check --data` reads it where it lies",
         )
-    return folder
+    elif folder.exists():
+        found, action = "a file", "unpack an archive, or name the folder that the file lies in"
+    else:
+        found, action = "nothing", "name the folder that holds the files"
+    raise DatasigilError(
+        "DATA_FOLDER", "a dataset is described and signed as a folder", place=name, expected="a folder", found=found, next_action=action
+    )  # fmt: skip
 
 
 def hash_folder(folder: Path, given: Namespace, console: Console, *, ignored: tuple[str, ...] = ()) -> Manifest:

@@ -226,6 +226,11 @@ def _refuse_computed(stated: dict[str, Any], path: Path) -> None:
     Raises:
         DatasigilError: DESCRIPTION_FILE.
     """
+    if stated["license"].get("assurance") == "computed":
+        raise DatasigilError(
+            "DESCRIPTION_FILE", "nobody can compute a licence", place=f"{path}: license.assurance", expected="declared", found="computed",
+            next_action='write assurance = "declared", and name the licence\'s text with textPath: its digest is computed and signed',
+        )  # fmt: skip
     members = stated.get("qualityMeasurement")
     for number, one in enumerate(members if isinstance(members, list) else ()):
         if isinstance(one, dict) and one.get("assurance") == "computed":

@@ -317,6 +317,12 @@ _REASONS: Final[Mapping[str, Reason]] = {
         YOU,
         "read its text, then allow LicenseRef-NAME@sha256:HEX",
     ),
+    "LICENSE_EVIDENCE": Reason(
+        _X,
+        "the licence is only asserted, and the policy asks for its text or a grant",
+        PUBLISHER,
+        "ask for a credential that signs the digest of the licence's text, or obtain a grant",
+    ),
     "LICENSE_USE": Reason(
         _X, "the licence forbids the intended use", YOU, "obtain a grant from the rightsholder, or use other data"
     ),

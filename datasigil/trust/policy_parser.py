@@ -276,7 +276,7 @@ def _requirements(table: _Table) -> Requirements:
         commercial=table.take("commercial", lambda found, place: _typed(found, bool, "true or false", place)) or False,
         share=table.take("share", _one_of(*SHARES)) or "",
         result_license=table.take("resultLicense", _matching(_RESULT, "an SPDX licence id, or LicenseRef-NAME")) or "",
-        licenses=LicenseRules(licenses.take("allow", _list(_with_text(entry))) or (), licenses.take("deny", _list(entry)) or (), licenses.take("unknown", _one_of("refuse", "warn")) or "refuse"),
+        licenses=LicenseRules(licenses.take("allow", _list(_with_text(entry))) or (), licenses.take("deny", _list(entry)) or (), licenses.take("unknown", _one_of("refuse", "warn")) or "refuse", _evidence(licenses)),
         roles=table.take("roles", _list(_one_of(*DATASET_ROLES))) or (),
         profile=table.take("profile", _one_of("minimal", "full")) or "",
         sector=table.take("sector", _one_of(*SECTORS)) or "",
@@ -303,6 +303,11 @@ def _requirements(table: _Table) -> Requirements:
     for inner in (licenses, regulations, table):
         inner.finish()
     return result
+
+
+def _evidence(licenses: _Table) -> str:
+    found = licenses.take("evidence", _one_of("any", "warn", "text")) or "any"
+    return "" if found == "any" else found
 
 
 def _quality(table: _Table) -> QualityRule:

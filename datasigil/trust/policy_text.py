@@ -219,6 +219,9 @@ def _requirements(wanted: Requirements) -> list[str]:
     if rules.deny:
         lines.append(f"  its licence must not be {', '.join(rules.deny)}")
     lines.append(f"  an unknown licence is {'refused' if rules.unknown == 'refuse' else 'let through with a warning'}")
+    if rules.evidence:
+        shown = {"text": "is required", "warn": "is missed with a warning"}[rules.evidence]
+        lines.append(f"  the signed digest of its licence's text, or a grant to you, {shown}; parents' included")
     lines += [
         f"  {name} (regulated data) must be {' or '.join(values)}"
         for name, values in sorted(wanted.regulations.items())

@@ -103,10 +103,12 @@ class LicenseRules:
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     unknown: str = "refuse"  # "refuse" | "warn"
+    evidence: str = ""  # what a licence must rest on: "" | "warn" (told where it is only asserted) | "text"
 
     def content(self) -> dict[str, Any]:
         """Return the canonical content as JSON."""
-        return {"allow": sorted(self.allow), "deny": sorted(self.deny), "unknown": self.unknown}
+        members = {"allow": sorted(self.allow), "deny": sorted(self.deny), "unknown": self.unknown}
+        return members | ({"evidence": self.evidence} if self.evidence else {})
 
 
 @dataclass(frozen=True, slots=True)

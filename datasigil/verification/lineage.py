@@ -19,6 +19,7 @@ from datasigil.record import dataclass, field
 from datasigil.report import INDETERMINATE, VALID, Report
 from datasigil.verification.findings import Findings, Situation
 from datasigil.verification.issuer import require_signed, require_trusted, rule_of
+from datasigil.verification.license_evidence import license_evidence
 from datasigil.verification.logged import Logged
 
 
@@ -204,7 +205,16 @@ def _check_parent(
     except DatasigilError as error:
         (findings.undetermined if error.code == "EVIDENCE_LATER" else findings.failed)(10, error, name=name)
         return
-    findings.passed(10, "it held when this was made from it, and has not been revoked", name=name)
+    findings.passed(
+        10, "it held when this was made from it, and has not been revoked", name=name, found=_license_of(examined)
+    )
+
+
+def _license_of(examined: Examined) -> str:
+    """Say on what a parent's licence rests: what was made from several takes over the weakest of them."""
+    assert examined.credential is not None  # its report is VALID
+    subject = examined.credential.subject
+    return f"licence {subject['license']['expression']}: {license_evidence(subject).words}"
 
 
 def _record(report: Report, reference: Reference, name: str, findings: Findings) -> None:

@@ -212,7 +212,7 @@ def _examine(bundle: Bundle, request: _Request, related: Related | None) -> _Exa
     _record_retrieval(request.retrieval_errors, findings)
     found.files = check_files(credential, bundle, request.manifest, request.data, situation, findings)  # step 9
     found.parents = check_lineage(credential, found.logged, related, situation, findings)  # step 10
-    check_requirements(credential, found.logged, related, situation, findings)  # step 11
+    check_requirements(credential, found.logged, related, situation, findings, found.files.manifest)  # step 11
     return found
 
 

@@ -11,12 +11,14 @@ from datetime import date
 from typing import Any, Final
 
 from datasigil.credentials.types import Credential
+from datasigil.datasets.entry import Manifest
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError, PolicyError
 from datasigil.report import INDETERMINATE
 from datasigil.trust.rules import QualityRule, Requirements
 from datasigil.verification.attested import Attested, find_approvals, find_grant, find_lineage
 from datasigil.verification.findings import Findings, Situation
+from datasigil.verification.license_evidence import LicenseEvidence, license_evidence
 from datasigil.verification.lineage import Related, references
 from datasigil.verification.logged import Logged
 
@@ -38,24 +40,36 @@ class _Asked:
     """One credential before one policy."""
 
     def __init__(
-        self, credential: Credential, logged: Logged | None, related: Related, situation: Situation, findings: Findings
+        self,
+        credential: Credential,
+        logged: Logged | None,
+        related: Related,
+        situation: Situation,
+        findings: Findings,
+        manifest: Manifest | None,
     ) -> None:
         self.credential = credential
         self.subject = credential.subject
         self.logged = logged
         self.situation = situation
         self.findings = findings
+        self.manifest = manifest
         self.attested = Attested(credential, related, situation)
 
 
 def check_requirements(
-    credential: Credential, logged: Logged | None, related: Related, situation: Situation, findings: Findings
+    credential: Credential,
+    logged: Logged | None,
+    related: Related,
+    situation: Situation,
+    findings: Findings,
+    manifest: Manifest | None = None,
 ) -> None:
-    """Step 11; a credential that is not about a dataset has met it by being what it is."""
+    """Step 11; `manifest` is the signed one, where it is at hand. A credential that is not about a dataset has met it by being what it is."""
     if credential.type != "DatasetCredential":
         findings.passed(11, "the policy's requirements are about datasets")
         return
-    asked = _Asked(credential, logged, related, situation, findings)
+    asked = _Asked(credential, logged, related, situation, findings, manifest)
     for name, check in _CHECKS:
         try:
             for message, found in check(asked, situation.policy.requirements):
@@ -75,15 +89,18 @@ def _license(asked: _Asked, wanted: Requirements) -> Iterator[tuple[str, str]]:
         use=wanted.use,
         commercial=wanted.commercial,
     )
-    word = f"{stated['expression']} ({stated['assurance']})"
+    evidence = license_evidence(asked.subject, asked.manifest)
+    word = f"{stated['expression']} ({stated['assurance']}; {evidence.words})"
     if finding.outcome == "allowed":
         duties = f"; asks for {', '.join(finding.duties)}" if finding.duties else ""
+        _license_evidence(asked, wanted, evidence)
         yield f"the licence meets your policy{duties}", word
         return
     grant = find_grant(asked.attested, wanted) if finding.code != "LICENSE_DENIED" else None
     if grant is not None:
         yield f"a licence was granted to you: {grant}", word
     elif finding.outcome == "unknown" and wanted.licenses.unknown == "warn":
+        _license_evidence(asked, wanted, evidence)
         asked.findings.warn(
             finding.code, f"{finding.message}: {finding.found or stated['expression']}; your policy lets it through"
         )
@@ -96,6 +113,24 @@ def _license(asked: _Asked, wanted: Requirements) -> Iterator[tuple[str, str]]:
             expected=finding.expected,
             found=finding.found,
         )
+
+
+def _license_evidence(asked: _Asked, wanted: Requirements, evidence: LicenseEvidence) -> None:
+    """Refuse or tell a licence that nothing shows, as the policy asks; a grant to the user is more than a text."""
+    asks = wanted.licenses.evidence
+    if not asks or evidence.by_text or find_grant(asked.attested, wanted) is not None:
+        return
+    stated = asked.subject["license"]["expression"]
+    if asks == "warn":
+        asked.findings.warn("LICENSE_EVIDENCE", f"the licence {stated} is only asserted: {evidence.words}")
+        return
+    raise PolicyError(
+        "LICENSE_EVIDENCE",
+        "your policy asks for evidence of the licence, and it is only asserted",
+        place="/credentialSubject/license",
+        expected="the digest of the licence's text, or a grant to you",
+        found=f"{stated}: {evidence.words}",
+    )
 
 
 def _use(asked: _Asked, wanted: Requirements) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from datasigil.bundle import Bundle
 
 ME = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
 OTHER = manifest_of({"clauses/clean.jsonl": FILES["clauses/train.jsonl"]})
+EVIDENCE = '[requirements.licenses]\nevidence = "text"\n'
 TRAINING = '[requirements]\nuse = "ai-training"\n'
 
 
@@ -345,6 +346,9 @@ CASES: list[Case] = [
     case("Y13", "licence in other case", "INVALID:LICENSE_EXPRESSION", licensed("mit", "")),
     case("Y13", "licence of one's own without its text's digest", "INVALID:LICENSE_TEXT", licensed("LicenseRef-terms", "")),
     case("Y13", "licence of one's own with another text", "INVALID:LICENSE_TEXT", licensed("LicenseRef-terms", allow("LicenseRef-terms@sha256:" + "a" * 64), textDigest="b" * 64)),
+    case("Y13", "licence only asserted, evidence asked for", "INVALID:LICENSE_EVIDENCE", licensed("CC-BY-4.0", EVIDENCE)),
+    case("Y13", "licence whose text is not the file it names", "INVALID:LICENSE_EVIDENCE", licensed("CC-BY-4.0", EVIDENCE, textDigest="b" * 64, textPath="LICENSE")),
+    case("Y07", "parent whose licence is only asserted", "INVALID:LICENSE_EVIDENCE", derived(extra=EVIDENCE)),
     case("Y16", "licence that forbids commercial use", "INVALID:LICENSE_USE", licensed("CC-BY-NC-4.0", COMMERCIAL)),
     case("Y16", "licence that forbids commercial use, allowed by name", "INVALID:LICENSE_USE", licensed("CC-BY-NC-4.0", COMMERCIAL + allow("CC-BY-NC-4.0"))),
     case("Y16", "licence about derivatives, for training", "INVALID:LICENSE_USE_UNKNOWN", licensed("CC-BY-ND-4.0", TRAINING)),

@@ -100,6 +100,25 @@ def test_the_real_corpora_from_raw_files_to_splits_to_a_merged_dataset(run, raw,
     assert [one["license"]["expression"] for one in evidence] == ["CC-BY-4.0", "CC-BY-4.0"]
     assert ["licenseTextDigest" in one["observation"] for one in evidence] == [False, True]
 
+    # Every check says on whose word each licence rests, and a policy that asks for more than a word refuses the merged dataset for it.
+    words = ("check", "unfair-terms.sigil.json", "--policy", policy, "--offline", "--json")
+    told = {
+        one["found"].partition(": ")[2]: one["found"]
+        for one in json.loads(verify(*words)[1])["checks"]
+        if one["name"].startswith("parent ")
+    }
+    assert len(told) == 2
+    assert all(found.startswith("licence CC-BY-4.0") for found in told.values())
+    assert any(word.startswith("the observer captured a text") for word in told)
+    assert any(word.startswith("no text, ") for word in told)
+    policy.write_text(policy.read_text() + '\n[requirements.licenses]\nevidence = "text"\n')
+    code, out, _ = verify(*words)
+    refused = [one for one in json.loads(out)["checks"] if one.get("code") == "LICENSE_EVIDENCE"]
+    assert code == 1
+    assert {one["step"] for one in refused} == {10, 11}
+    newer = verify("check", "newer.sigil.json", "--policy", policy, "--offline", "--json")
+    assert not [one for one in json.loads(newer[1])["checks"] if one.get("code") == "LICENSE_EVIDENCE"]
+
     drawn = {}
     for option in ("--dot", "--svg"):
         drawn[option] = run("lineage", "unfair-terms.sigil.json", option).out

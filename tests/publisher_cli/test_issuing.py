@@ -145,6 +145,27 @@ def test_a_folder_that_cannot_be_a_dataset_is_refused_with_the_path(run, publish
     assert not list(tmp_path.glob("out*"))
 
 
+@pytest.mark.parametrize("command", ["init", "issue"])
+@pytest.mark.parametrize(
+    ("place", "says"), [("s3://bucket/x", "download"), ("scans.zip", "unpack"), ("nowhere", "holds the files")]
+)
+def test_what_is_no_folder_is_refused_with_what_to_do_about_it(run, publisher, tmp_path, command, place, says):
+    Path("scans.zip").write_bytes(b"PK")
+    error = run.refused(command, place, code="DATA_FOLDER", exit_code=2)
+    assert says in error["nextAction"]
+    assert error["place"] == place
+
+
+def test_a_licence_is_declared_and_never_computed(run, publisher, data):
+    run("init", data, "--yes")
+    description = Path(f"{data}.dataset.toml")
+    text = description.read_text()
+    description.write_text(text.replace("[license]\n", '[license]\nassurance = "computed"\n'))
+    assert description.read_text() != text
+    error = run.refused("issue", data, "--description", description, code="DESCRIPTION_FILE", exit_code=2)
+    assert "license.assurance" in error["place"]
+
+
 def test_an_empty_folder_is_no_dataset(run, tmp_path):
     (tmp_path / "empty").mkdir()
     assert (

@@ -103,7 +103,7 @@ def test_the_same_input_gives_the_same_report(case):
 def test_text_says_what_was_established_as_of_when_and_on_whose_word():
     text = report_of(Stage().given()).render(width=300)
     for words in ("VALID: Contract clauses 1.0.0, signed by publisher", "As of 2026-11-02T09:30:00Z, offline", "no witness had to cosign", "What was established",
-                  "What was not asked for", "signer's word", "CC-BY-4.0 (declared)", "claimed 2026-11-02; proven to exist by 2026-11-02", "registry-asserted"):  # fmt: skip
+                  "What was not asked for", "signer's word", "CC-BY-4.0 (declared; no text, the signer's word alone)", "claimed 2026-11-02; proven to exist by 2026-11-02", "registry-asserted"):  # fmt: skip
         assert words in text, words
     assert text.endswith("\n")
 
