@@ -6,7 +6,7 @@ peer's are those of its whole process tree.
 The limit is `limit.c`: walk, open, read, SHA-256, close. Rows that make a manifest stand against the sum of the limits
 of the digests they compute, a chunk tree included; BLAKE3's limit is its own library over a buffer, plus the reading.
 
-    python benchmarks/hashing/run.py [--size-mb 1500] [--files 100000] [--rounds 5] [--dir DIR] [--peers PYTHON]
+    python benchmarks/hashing/run.py [--size-mb 1500] [--files 100000] [--rounds 5] [--dir DIR] [--peers PYTHON] [--only big|small]
 
 `--peers` names the interpreter of an environment with `model-signing` and `dvc`; a peer that is absent is named, and
 has no row. Not measured here: cold data, runs that come again, memory (`again.py`), start-up (`credentials`).
@@ -259,24 +259,33 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dir", type=Path, default=None, help="where to put the data (removed afterwards)")
     parser.add_argument("--peers", default=sys.executable, help="interpreter that has model-signing and dvc")
+    parser.add_argument("--only", choices=("big", "small"), default="", help="one of the two tables")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="datasigil-bench-", dir=chosen.dir) as name:
         base = Path(name)
         limit = compiled_limit(base)
-        make_big(base / "big", chosen.size_mb)
-        amount = chosen.size_mb << 20
-        rows = contenders(
-            base / "big", write_manifests(base / "big", base), limit, chosen.peers, (amount, BUFFER_BYTES)
-        )
-        ratios(compare(f"one file of {chosen.size_mb} MB", rows, chosen.rounds, amount / 1e9, "GB/s"), BIG_TARGETS)
-        shutil.rmtree(base / "big")
-        make_small(base / "small", chosen.files)
-        amount = sum(one.stat().st_size for one in (base / "small").rglob("*.txt"))
-        manifests = write_manifests(base / "small", base)
-        rows = contenders(base / "small", manifests, limit, chosen.peers, (amount, amount // chosen.files))
-        middle = compare(f"{chosen.files} files of 1-10 KB", rows, chosen.rounds, chosen.files / 1000, "k files/s")
-        ratios(middle, SMALL_TARGETS)
+        if chosen.only != "small":
+            one_big_file(base, limit, chosen)
+        if chosen.only != "big":
+            many_small_files(base, limit, chosen)
     return 0
+
+
+def one_big_file(base: Path, limit: Path, chosen: argparse.Namespace) -> None:
+    make_big(base / "big", chosen.size_mb)
+    amount = chosen.size_mb << 20
+    rows = contenders(base / "big", write_manifests(base / "big", base), limit, chosen.peers, (amount, BUFFER_BYTES))
+    ratios(compare(f"one file of {chosen.size_mb} MB", rows, chosen.rounds, amount / 1e9, "GB/s"), BIG_TARGETS)
+    shutil.rmtree(base / "big")
+
+
+def many_small_files(base: Path, limit: Path, chosen: argparse.Namespace) -> None:
+    make_small(base / "small", chosen.files)
+    amount = sum(one.stat().st_size for one in (base / "small").rglob("*.txt"))
+    manifests = write_manifests(base / "small", base)
+    rows = contenders(base / "small", manifests, limit, chosen.peers, (amount, amount // chosen.files))
+    middle = compare(f"{chosen.files} files of 1-10 KB", rows, chosen.rounds, chosen.files / 1000, "k files/s")
+    ratios(middle, SMALL_TARGETS)
 
 
 if __name__ == "__main__":

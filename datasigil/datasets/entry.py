@@ -8,6 +8,7 @@ Not here: entries as columns (`table`), reading a manifest (`manifest_parser`), 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
@@ -71,6 +72,15 @@ class Manifest:
         if "root" in self.__dict__:
             counted.__dict__["root"] = self.root
         return counted
+
+    def find(self, path: str) -> ManifestEntry | None:
+        """Return the entry of a path, or None; entries are sorted, so that twenty are looked at in a million."""
+        entries = self.entries
+        if isinstance(entries, EntryTable):
+            at = bisect_left(entries.paths, path)
+        else:
+            at = bisect_left(entries, path, key=lambda entry: entry.path)
+        return entries[at] if at < len(entries) and entries[at].path == path else None
 
     @property
     def file_count(self) -> int:

@@ -7,7 +7,6 @@ people to read: a digest shows that there was a text, and which.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,7 +30,8 @@ def license_evidence(subject: Mapping[str, Any], manifest: Manifest | None = Non
     stated = subject["license"]
     digest, path = stated.get("textDigest", ""), stated.get("textPath", "")
     if digest and path and manifest is not None:
-        if _listed(manifest, path) == digest:
+        listed = manifest.find(path)
+        if listed is not None and listed.sha256 == digest:
             return LicenseEvidence(True, f"its text is {display_path(path)} of the dataset")
         return LicenseEvidence(False, f"the text it names, {display_path(path)}, is not that file of the dataset")
     if digest:
@@ -41,13 +41,6 @@ def license_evidence(subject: Mapping[str, Any], manifest: Manifest | None = Non
         return LicenseEvidence(True, f"the observer captured a text, sha256 {captured[:_SHOWN]}…")
     who = "observer's" if subject.get("role") == "observer" else "signer's"
     return LicenseEvidence(False, f"no text, the {who} word alone")
-
-
-def _listed(manifest: Manifest, path: str) -> str:
-    """Return the SHA-256 that a manifest states for a path, or the empty string."""
-    at = bisect_left(manifest.entries, path, key=lambda entry: entry.path)
-    found = manifest.entries[at] if at < len(manifest.entries) else None
-    return found.sha256 if found is not None and found.path == path else ""
 
 
 __all__ = ["LicenseEvidence", "license_evidence"]

@@ -60,7 +60,7 @@ class _Verified:
             ManifestMismatchError: when the bytes are no longer the verified ones.
             DatasigilError: UNKNOWN_PATH for a path that the manifest does not list; NO_DATA when the check had no data.
         """
-        entry = next((one for one in self.manifest.entries if one.path == path), None)
+        entry = self.manifest.find(path)
         if entry is None:
             raise DatasigilError(
                 "UNKNOWN_PATH", "the manifest lists no such file", found=path, expected="one of `.files`"

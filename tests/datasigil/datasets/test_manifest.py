@@ -33,6 +33,7 @@ from datasigil.datasets.manifest import (
     read_manifest,
     verify_manifest_claim,
 )
+from datasigil.datasets.table import EntryTable
 from datasigil.errors import DatasigilError, MalformedError, ManifestMismatchError
 from datasigil.merkle import leaf_hash
 
@@ -235,6 +236,17 @@ def test_paths_are_sorted_by_utf8_bytes_and_not_by_utf16_units():
     astral, private = "\U0001f600", "\ufb01x"
     assert parse_manifest(manifest_bytes(manifest(private, astral))).entries[0].path == private
     assert code(document() | {"entries": [entry_json(astral), entry_json(private)]}) == "MANIFEST_FORM"
+
+
+@given(
+    st.sets(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=3), max_size=9),
+    st.text(st.characters(codec="utf-8"), max_size=3),
+)
+def test_an_entry_is_found_by_its_path_alone(names, other):
+    listed = tuple(entry(path) for path in sorted(names))
+    for one in (Manifest(listed), Manifest(EntryTable.of(listed, ("blake3", "sha256")))):
+        assert [one.find(path) for path in sorted(names)] == list(listed)
+        assert (one.find(other) is None) == (other not in names)
 
 
 def test_too_many_entries_are_refused_before_they_are_parsed():
