@@ -121,10 +121,14 @@ def _key(commands: Any) -> None:
     one = command(
         group, "rotate", "rotating:run", "Make a new key under the same name, vouched for by the old one.",
         'datasigil key rotate --name me --static site/ --site-key site --reason "yearly change"',
+        'datasigil key rotate --name me --recovery safe --static site/ --site-key site --reason "the laptop was lost"',
         notes="With --static the change is signed by both keys and logged, so that whoever pinned the old key can follow it. The old key's\n"
         "file is kept: NAME.pem.retired-N. If the old key was stolen, read docs/key-loss.md first.",
     )  # fmt: skip
     one.add_argument("--name", metavar="NAME", help="the key (default: the only one you have)")
+    one.add_argument(
+        "--recovery", metavar="NAME", help="the old key is lost or stolen: this one, which your users pinned as your recovery key, vouches in its place"
+    )  # fmt: skip
     one.add_argument("--static", metavar="DIR", help="the static site whose did:web the key signs for")
     one.add_argument("--site-key", metavar="NAME", help="the key that signs the site's log and lists")
     one.add_argument(

@@ -16,6 +16,7 @@ from datasigil.limits import BUNDLE_MAX_BYTES
 from datasigil.verification.lineage import references
 
 if TYPE_CHECKING:
+    from datasigil.bundle import Bundle
     from datasigil.credentials.types import Credential
 
 UNASKED = "not asked"
@@ -29,9 +30,7 @@ def graph_of(path: Path) -> dict[str, Any]:
         DatasigilError: UNREADABLE. MalformedError: the parser's codes.
     """
     try:
-        bundle = parse_bundle(read_file(path, BUNDLE_MAX_BYTES))
-        found = {one.digest: one for one in (parse_credential(part.credential) for part in bundle.walk())}
-        start = parse_credential(bundle.credential)
+        return graph_of_bundle(parse_bundle(read_file(path, BUNDLE_MAX_BYTES)))
     except OSError as error:
         raise DatasigilError(
             "UNREADABLE", f"the bundle cannot be read: {error.strerror}", place=str(path), expected="a bundle", next_action="check the path, or ask the registry without --offline"
@@ -40,6 +39,16 @@ def graph_of(path: Path) -> dict[str, Any]:
         error.place = f"{path}: {error.place}" if error.place else str(path)
         error.next_action = error.next_action or "name a bundle: a credential alone holds no parents"
         raise
+
+
+def graph_of_bundle(bundle: Bundle) -> dict[str, Any]:
+    """Return the graph of a bundle, as `graph_of`.
+
+    Raises:
+        MalformedError: the parser's codes.
+    """
+    found = {one.digest: one for one in (parse_credential(part.credential) for part in bundle.walk())}
+    start = parse_credential(bundle.credential)
     edges: list[dict[str, str]] = []
     reached, pending = {start.digest: None}, [start]
     while pending:

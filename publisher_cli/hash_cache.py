@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from datasigil.datasets.entry import Manifest
-from datasigil.datasets.table import DIGEST_BYTES, ChunkTree, EntryTable, PathColumn
+from datasigil.datasets.table import BLOCK, DIGEST_BYTES, ChunkTree, EntryTable, PathColumn
 from datasigil.datasets.walk import SignatureTable
 from datasigil.record import dataclass
 from datasigil.transparency.durable import write_durably
@@ -38,39 +38,143 @@ RACY_NS: Final = 2_000_000_000
 _TYPE: Final = "HashCache"
 _VERSION: Final = 1
 _SIGNATURES: Final = ("modified", "changed", "inodes")
+_COLUMNS: Final = ("text", "ends", "sizes", *_SIGNATURES, "sha256", "blake3", "clean")
+_WIDTH: Final = 8  # bytes of a number in a column
+READ_BYTES: Final = 1 << 20
+_Choices = tuple[tuple[str, ...], tuple[str, ...]]  # digests, ignored paths
+
+
+class _File:
+    """A cache file, held open: what was verified is what is read, whoever replaces the file meanwhile."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+
+    def blocks(self, start: int, length: int) -> Iterator[bytes]:
+        """Yield the bytes from `start` on; fewer than `length` of them when the file ends before."""
+        while length > 0:
+            os.lseek(self.descriptor, start, os.SEEK_SET)
+            block = os.read(self.descriptor, min(length, READ_BYTES))
+            if not block:
+                return
+            yield block
+            start, length = start + len(block), length - len(block)
+
+    def read(self, start: int, length: int) -> bytes:
+        """Return some bytes."""
+        return b"".join(self.blocks(start, length))
+
+    def __del__(self) -> None:
+        if hasattr(self, "descriptor"):
+            os.close(self.descriptor)
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
-    """An earlier run: its manifest, and by which signatures its files may be recognised; `clean` holds 1 for each that may."""
+class _Block:
+    """Some entries of an earlier run, in order; `clean` holds 1 for each that may be recognised by its signature."""
 
-    manifest: Manifest
-    table: EntryTable
+    start: int
+    paths: list[str]
     signatures: SignatureTable
-    clean: bytearray
+    digests: Mapping[str, bytes]
+    clean: bytes
+
+    def is_run_of(self, paths: PathColumn, found: SignatureTable, now: int) -> bool:
+        """Tell whether the files from `now` on are these, all of them clean and unchanged."""
+        some = slice(now, now + len(self.paths))
+        return all(self.clean) and paths[some] == self.paths and found.run(some) == self.signatures
+
+
+class Remembered:
+    """An earlier run, as it lies in its file; of its columns only what is compared at the moment is in memory."""
+
+    def __init__(
+        self, file: _File, head: Mapping[str, Any], places: Mapping[str, tuple[int, int]], choices: _Choices
+    ) -> None:
+        self._file = file
+        self._head = head
+        self._places = places
+        self._choices = choices
+        self._count = places["sizes"][1] // _WIDTH
+        self._chunks = {int(index): ChunkTree(tree[0], tree[1]) for index, tree in head["chunks"].items()}
 
     def is_unchanged(self, paths: PathColumn, found: SignatureTable) -> bool:
         """Tell whether the folder holds exactly the files of the earlier run, unchanged."""
-        return paths.text == self.table.paths.text and found == self.signatures and all(self.clean)
+        return (
+            self._is_column("text", paths.text)
+            and all(self._is_column(name, getattr(found, name)) for name in ("sizes", *_SIGNATURES))
+            and all(all(block) for block in self._file.blocks(*self._places["clean"]))
+        )
 
-    def unchanged(self, paths: PathColumn, found: SignatureTable) -> Iterator[tuple[int, int]]:
-        """Yield (index now, index then) of every file that may be taken over; both lists of paths are sorted."""
-        old = self.table.paths
-        columns = [
-            (getattr(found, name), getattr(self.signatures, name))
-            for name in ("changed", "inodes", "sizes", "modified")
-        ]
-        then, last = 0, len(old)
-        names = iter(old)
-        name = next(names, "")
-        for now, path in enumerate(paths):
-            while then < last and name < path:
-                then += 1
-                name = next(names, "")
-            if then == last:
-                return
-            if name == path and self.clean[then] and all(new[now] == one[then] for new, one in columns):
-                yield now, then
+    def _is_column(self, name: str, column: bytearray | array[int]) -> bool:
+        start, length = self._places[name]
+        with memoryview(column) as whole, whole.cast("B") as view:
+            if len(view) != length:
+                return False
+            at = 0
+            for block in self._file.blocks(start, length):
+                if bytes(view[at : at + len(block)]) != block:  # views compare byte by byte
+                    return False
+                at += len(block)
+            return at == length
+
+    def manifest_of(self, paths: PathColumn, found: SignatureTable) -> Manifest:
+        """Return the manifest of the earlier run, which was found unchanged."""
+        digests, ignored = self._choices
+        table = EntryTable(blake3="blake3" in digests)
+        table.paths, table.sizes, table.chunks = paths, found.sizes, self._chunks
+        for name in digests:
+            column = table.sha256 if name == "sha256" else table.blake3
+            assert column is not None
+            for block in self._file.blocks(*self._places[name]):
+                column += block
+        manifest = Manifest(table, digests, ignored)
+        # What is computed from the columns at need was computed when they were stored.
+        manifest.__dict__.update(digest=self._head["manifestDigest"], root=bytes.fromhex(self._head["root"]))
+        return manifest
+
+    def take_over(self, table: EntryTable, paths: PathColumn, found: SignatureTable) -> Iterator[range]:
+        """Copy into `table` what is known of files that are as they were; yield their indexes, rising, in runs."""
+        now, count = 0, len(paths)
+        for block in self._blocks():
+            if block.is_run_of(paths, found, now):
+                yield self._copied(table, block, 0, range(now, now + len(block.paths)))
+                now += len(block.paths)
+                continue
+            for at, path in enumerate(block.paths):
+                while now < count and paths[now] < path:
+                    now += 1
+                if now < count and paths[now] == path:
+                    if block.clean[at] and block.signatures[at] == found[now]:
+                        yield self._copied(table, block, at, range(now, now + 1))
+                    now += 1
+
+    def _copied(self, table: EntryTable, block: _Block, at: int, indexes: range) -> range:
+        some = slice(at * DIGEST_BYTES, (at + len(indexes)) * DIGEST_BYTES)
+        for name, column in block.digests.items():
+            table.place_digests(name, indexes, column[some])
+        if self._chunks:
+            for offset, index in enumerate(indexes, block.start + at):
+                if offset in self._chunks:
+                    table.chunks[index] = self._chunks[offset]
+        return indexes
+
+    def _blocks(self) -> Iterator[_Block]:
+        for start in range(0, self._count, BLOCK):
+            some = min(BLOCK, self._count - start)
+            ends = self._some("ends", start, some + 1, _WIDTH)
+            first, last = (int.from_bytes(one, sys.byteorder) for one in (ends[:_WIDTH], ends[-_WIDTH:]))
+            text = self._file.read(self._places["text"][0] + first, last - first - 1)
+            signatures = SignatureTable()
+            for name in ("sizes", *_SIGNATURES):
+                getattr(signatures, name).frombytes(self._some(name, start, some, _WIDTH))
+            digests = {name: self._some(name, start, some, DIGEST_BYTES) for name in self._choices[0]}
+            yield _Block(
+                start, text.decode("utf-8").split("\0"), signatures, digests, self._some("clean", start, some, 1)
+            )
+
+    def _some(self, name: str, start: int, count: int, width: int) -> bytes:
+        return self._file.read(self._places[name][0] + start * width, count * width)
 
 
 class HashCache:
@@ -95,16 +199,12 @@ class HashCache:
         if self._rehash or not self._usable:
             return None
         try:
-            with open(self._path, "rb") as stream:
-                if os.fstat(stream.fileno()).st_size > CACHE_BYTES_MAX:
-                    return None
-                data = stream.read(CACHE_BYTES_MAX)
+            return _opened(_File(self._path), (tuple(digests), tuple(ignored)))
         except FileNotFoundError:
             return None
         except OSError as error:
             self.note = f"the cache {self._path} cannot be read: {error.strerror}"
             return None
-        return _decode(data, tuple(digests), tuple(ignored))
 
     def store(self, manifest: Manifest, signatures: SignatureTable, started_ns: int) -> None:
         """Remember a run that began at `started_ns` (Unix time); when that fails, `note` says why."""
@@ -150,12 +250,14 @@ class HashCache:
             path.with_suffix(".records").unlink(missing_ok=True)
 
 
-def _encode(manifest: Manifest, table: EntryTable, signatures: SignatureTable, clean: bytearray) -> Iterator[bytes]:
+def _encode(
+    manifest: Manifest, table: EntryTable, signatures: SignatureTable, clean: bytearray
+) -> Iterator[bytes | memoryview]:
     from blake3 import blake3
 
-    columns: list[bytes | bytearray] = [table.paths.text, table.paths.ends.tobytes(), table.sizes.tobytes()]
-    columns += [getattr(signatures, name).tobytes() for name in _SIGNATURES]
-    columns += [table.sha256, table.blake3 or b"", clean]
+    stored = (table.paths.text, table.paths.ends, table.sizes, *(getattr(signatures, name) for name in _SIGNATURES),
+              table.sha256, table.blake3 if table.blake3 is not None else bytearray(), clean)  # fmt: skip
+    columns = [memoryview(one).cast("B") if len(one) else memoryview(b"") for one in stored]  # no copies
     hasher = blake3()
     for column in columns:
         hasher.update(column)
@@ -172,71 +274,68 @@ def _encode(manifest: Manifest, table: EntryTable, signatures: SignatureTable, c
         "blake3": hasher.hexdigest(),
     }
     yield json.dumps(head, separators=(",", ":")).encode() + b"\n"
-    for column in columns:
-        yield bytes(column)
+    yield from columns
 
 
-def _decode(data: bytes, digests: tuple[str, ...], ignored: tuple[str, ...]) -> Remembered | None:
-    line, _, body = memoryview(data).tobytes().partition(b"\n") if len(data) < 1 << 16 else _split(data)
+def _opened(file: _File, choices: _Choices) -> Remembered | None:
+    """Return the run in a file that is whole and was made with the same choices, else None: the folder is hashed anew."""
+    size = os.fstat(file.descriptor).st_size
+    if size > CACHE_BYTES_MAX:
+        return None
+    line = _first_line(file)
     try:
         head = json.loads(line)
-        if not _fits(head, digests, ignored, body):
-            return None
-        return _remembered(head, body, digests, ignored)
+        places = _places(head, len(line) + 1)
+        whole = (
+            (head["type"], head["formatVersion"], head["byteOrder"]) == (_TYPE, _VERSION, sys.byteorder)
+            and (tuple(head["digests"]), tuple(head["ignored"])) == choices
+            and places["clean"][0] + places["clean"][1] == size
+            and _are_columns(places, choices[0])
+            and _digest(file, len(line) + 1, size) == head["blake3"]
+        )
+        return Remembered(file, head, places, choices) if whole else None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        return None  # a file of another version, or a damaged one: the folder is hashed anew
+        return None  # a file of another version, or a damaged one
 
 
-def _split(data: bytes) -> tuple[bytes, bytes, memoryview]:
-    at = data.index(b"\n")
-    return data[:at], b"\n", memoryview(data)[at + 1 :]
+def _first_line(file: _File) -> bytes:
+    line = bytearray()
+    for block in file.blocks(0, CACHE_BYTES_MAX):
+        found, end, _ = block.partition(b"\n")
+        line += found
+        if end:
+            break
+    return bytes(line)
 
 
-def _fits(head: Any, digests: tuple[str, ...], ignored: tuple[str, ...], body: bytes | memoryview) -> bool:
+def _places(head: Mapping[str, Any], at: int) -> dict[str, tuple[int, int]]:
+    """Return where each column starts in the file and how many bytes it has."""
+    places = {}
+    for name, length in zip(_COLUMNS, head["lengths"], strict=True):
+        if type(length) is not int or length < 0:
+            raise ValueError("no length")
+        places[name] = (at, length)
+        at += length
+    return places
+
+
+def _are_columns(places: Mapping[str, tuple[int, int]], digests: Sequence[str]) -> bool:
+    """Tell whether the columns are those of one number of files."""
+    count = places["clean"][1]
+    widths = {"ends": (count + 1) * _WIDTH, "sha256": count * DIGEST_BYTES}
+    widths |= dict.fromkeys(("sizes", *_SIGNATURES), count * _WIDTH)
+    widths["blake3"] = count * DIGEST_BYTES if "blake3" in digests else 0
+    return all(places[name][1] == width for name, width in widths.items())
+
+
+def _digest(file: _File, start: int, stop: int) -> str:
     from blake3 import blake3
 
-    return (
-        (head["type"], head["formatVersion"], head["byteOrder"]) == (_TYPE, _VERSION, sys.byteorder)
-        and (tuple(head["digests"]), tuple(head["ignored"])) == (digests, ignored)
-        and sum(head["lengths"]) == len(body)
-        and blake3(body).hexdigest() == head["blake3"]
-    )
-
-
-def _remembered(
-    head: Any, body: bytes | memoryview, digests: tuple[str, ...], ignored: tuple[str, ...]
-) -> Remembered | None:
-    columns: list[bytes | memoryview] = []
-    at = 0
-    for length in head["lengths"]:
-        columns.append(body[at : at + length])
-        at += length
-    text, ends, sizes, *rest = columns
-    table, signatures = EntryTable(blake3="blake3" in digests), SignatureTable()
-    table.paths.text += text
-    table.paths.ends = _array("Q", ends)
-    table.sizes = signatures.sizes = _array("Q", sizes)
-    signatures.modified, signatures.changed = _array("q", rest[0]), _array("q", rest[1])
-    signatures.inodes = _array("Q", rest[2])
-    table.sha256 += rest[3]
-    if table.blake3 is not None:
-        table.blake3 += rest[4]
-    clean = bytearray(rest[5])
-    count = len(table)
-    columns_fit = all(len(getattr(signatures, name)) == count for name in _SIGNATURES) and len(clean) == count
-    if not columns_fit or len(table.paths) != count or len(table.sha256) != count * DIGEST_BYTES:
-        return None
-    table.chunks = {int(index): ChunkTree(tree[0], tree[1]) for index, tree in head["chunks"].items()}
-    manifest = Manifest(table, digests, ignored)
-    # What is computed from the columns at need was computed when they were stored.
-    manifest.__dict__.update(digest=head["manifestDigest"], root=bytes.fromhex(head["root"]))
-    return Remembered(manifest, table, signatures, clean)
-
-
-def _array(kind: str, data: bytes | memoryview) -> array[int]:
-    column: array[int] = array(kind)
-    column.frombytes(data)
-    return column
+    hasher = blake3()
+    for block in file.blocks(start, stop - start):
+        hasher.update(block)
+    found: str = hasher.hexdigest()
+    return found
 
 
 __all__ = ["RACY_NS", "HashCache", "Remembered"]

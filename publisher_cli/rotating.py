@@ -1,4 +1,4 @@
-"""`datasigil key rotate`: a new key under the same name, vouched for by the old one.
+"""`datasigil key rotate`: a new key under the same name, vouched for by the old one, or by a recovery key when the old one is gone.
 
 Here: the signed rotation, its entry in a static site's log, and swapping the key files such that a run that is cut short loses neither key.
 Not here: the request's form (`datasigil.credentials.key_rotation`), whether a verifier follows it (`datasigil.verification`). A did:key
@@ -36,10 +36,11 @@ RETIRED_MAX = 1000
 
 def run(given: Namespace, console: Console) -> int:
     """Make a new key of the same kind; with --static, sign and log the rotation for the site's did:web."""
+    _refuse_misused(given)
     name = given.name or only_key()
     path = key_path(name)
     _finish_earlier(path, console)
-    old = load_signer(name)
+    old = load_signer(given.recovery or name)
     new = LocalSigner.generate(old.public_key.kind)
     # Signed and judged in memory first: nothing that can be refused leaves a key behind.
     request = _signed_request(given, old, new) if given.static else None
@@ -48,16 +49,19 @@ def run(given: Namespace, console: Console) -> int:
     logged = _log_rotation(given, request, new) if request is not None else {}
     retired = _swap(path, coming, new)
     shown: dict[str, Any] = {
-        "type": "KeyRotated", "formatVersion": 1, "name": name, "previous": old.public_key.multibase, "did": new.controller,
+        "type": "KeyRotated", "formatVersion": 1, "name": name, "authorizedBy": old.public_key.multibase, "did": new.controller,
         "publicKeyMultibase": new.public_key.multibase, "fingerprint": fingerprint(new.public_key.multibase), "path": str(path),
-        "retired": str(retired), **logged,
+        **({"retired": str(retired)} if retired is not None else {}), **logged,
     }  # fmt: skip
-    lines = [f"fingerprint: {shown['fingerprint']}", f"file:        {path}", f"old key:     {retired}"]
+    lines = [f"fingerprint: {shown['fingerprint']}", f"file:        {path}"]
+    if retired is not None:
+        lines.append(f"old key:     {retired}")
     if logged:
         lines.append(f"log:         entry {logged['logIndex']} of {logged['logOrigin']}")
     console.result(shown, "\n".join(lines) + "\n")
     if logged:
-        console.say(f"whoever pinned the old key follows the log to the new one. Upload {given.static}")
+        pinned = "your recovery key" if given.recovery else "the old key"
+        console.say(f"whoever pinned {pinned} follows the log to the new one. Upload {given.static}")
     else:
         console.say(
             "a did:key is its key: what you sign from now on is by another DID. Users add it with `datasigil-verify trust add`; a static site "
@@ -66,8 +70,23 @@ def run(given: Namespace, console: Console) -> int:
     return 0
 
 
+def _refuse_misused(given: Namespace) -> None:
+    """Refuse a recovery key where there is nothing that it could vouch in.
+
+    Raises:
+        DatasigilError: USAGE.
+    """
+    if not given.recovery:
+        return
+    if not given.static or not given.name or given.recovery == given.name:
+        raise DatasigilError(
+            "USAGE", "a recovery key vouches for a new key in the log of a site", place=given.recovery,
+            expected="--name KEY --recovery ANOTHER_KEY --static DIR --site-key NAME", next_action="name the lost key with --name, and the site with --static",
+        )  # fmt: skip
+
+
 def _signed_request(given: Namespace, old: LocalSigner, new: LocalSigner) -> JsonObject:
-    """Return the rotation, signed by both keys.
+    """Return the rotation, signed by both keys; `old` is the key that the site lists, or a recovery key, which it need not list.
 
     A site whose one key signs its log too cannot change that key: the log's key is what users pinned.
 
@@ -82,7 +101,7 @@ def _signed_request(given: Namespace, old: LocalSigner, new: LocalSigner) -> Jso
             found="one key for both", next_action="start a new site with --site-key, or keep the key; docs/key-loss.md says what helps",
         )  # fmt: skip
     listed = [one.key for one in site.document.methods.values()] if site.document is not None else []
-    if old.public_key not in listed:
+    if not given.recovery and old.public_key not in listed:
         raise DatasigilError(
             "NOT_YOURS", "the site does not list this key", place=given.static, expected="a key of its did.json", found=old.public_key.multibase,
             next_action="name the key that issued the site's credentials",
@@ -126,10 +145,11 @@ def _log_rotation(given: Namespace, request: JsonObject, new: LocalSigner) -> di
         }
 
 
-def _swap(path: Path, coming: Path, new: LocalSigner) -> Path:
-    """Put the new key in the place of the old one, which is kept under a name of its own; return that name."""
-    retired = _free(path)
-    os.rename(path, retired)
+def _swap(path: Path, coming: Path, new: LocalSigner) -> Path | None:
+    """Put the new key in the place of the old one, which is kept under a name of its own; return that name, None for a lost key."""
+    retired = _free(path) if path.exists() else None
+    if retired is not None:
+        os.rename(path, retired)
     os.rename(coming, path)
     sync_directory(path.parent)
     fragment = new.verification_method.partition("#")[2]

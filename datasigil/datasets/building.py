@@ -37,19 +37,14 @@ class Memory(Protocol):
 class Recollection(Protocol):
     """One earlier run over the same folder."""
 
-    @property
-    def manifest(self) -> Manifest:
-        """The manifest that came of it."""
-
-    @property
-    def table(self) -> EntryTable:
-        """That manifest's entries."""
-
     def is_unchanged(self, paths: PathColumn, found: SignatureTable) -> bool:
         """Tell whether nothing at all has changed since."""
 
-    def unchanged(self, paths: PathColumn, found: SignatureTable) -> Iterable[tuple[int, int]]:
-        """Return (index now, index then) of the files that are as they were, rising."""
+    def manifest_of(self, paths: PathColumn, found: SignatureTable) -> Manifest:
+        """Return the manifest that came of it, when nothing has changed since."""
+
+    def take_over(self, table: EntryTable, paths: PathColumn, found: SignatureTable) -> Iterable[range]:
+        """Copy into `table` what is known of the files that are as they were; yield their indexes, rising, in runs."""
 
 
 def build_manifest(
@@ -78,7 +73,7 @@ def build_manifest(
     with open_tree(Path(root)) as tree:
         paths, found = _listed(tree, skipped)
         if before is not None and before.is_unchanged(paths, found):
-            return _with_records(before.manifest, record_count)
+            return _with_records(before.manifest_of(paths, found), record_count)
         check_paths(paths, place="")  # now, and not after hours of hashing
         table = EntryTable.blank(paths, found.sizes, blake3="blake3" in names)
         left = _take_over(before, table, paths, found) if before is not None else range(len(paths))
@@ -131,10 +126,9 @@ def _listed(tree: Tree, ignored: Sequence[str]) -> tuple[PathColumn, SignatureTa
 def _take_over(before: Recollection, table: EntryTable, paths: PathColumn, found: SignatureTable) -> Sequence[int]:
     """Copy the digests of files that are as they were; return the indexes of the others."""
     left, next_one = array("L"), 0
-    for now, then in before.unchanged(paths, found):
-        table.copy_digests(now, before.table, then)
-        left.extend(range(next_one, now))
-        next_one = now + 1
+    for some in before.take_over(table, paths, found):
+        left.extend(range(next_one, some.start))
+        next_one = some.stop
     left.extend(range(next_one, len(paths)))
     return left
 

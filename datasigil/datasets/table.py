@@ -136,15 +136,6 @@ class EntryTable(Sequence[ManifestEntry]):
                 at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES
             ]
 
-    def copy_digests(self, index: int, other: EntryTable, there: int) -> None:
-        """Take over what `other` has for its file at `there`."""
-        to, start = slice(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES), there * DIGEST_BYTES
-        self.sha256[to] = other.sha256[start : start + DIGEST_BYTES]
-        if self.blake3 is not None and other.blake3 is not None:
-            self.blake3[to] = other.blake3[start : start + DIGEST_BYTES]
-        if there in other.chunks:
-            self.chunks[index] = other.chunks[there]
-
     def add_hex(
         self, paths: list[str], sizes: list[int], sha256: str, blake3: str, chunks: Iterable[tuple[int, ChunkTree]]
     ) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_durably(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o644) -> None:
+def write_durably(path: Path, data: bytes | Iterable[bytes | memoryview], *, mode: int = 0o644) -> None:
     """Replace `path` by `data`, whole or in pieces, in one step that survives a power cut; the folder must exist.
 
     Raises:

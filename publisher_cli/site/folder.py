@@ -262,7 +262,11 @@ class Site:
         subject = credential.subject
         words = [str(subject.get("name") or credential.type), str(subject.get("version") or "")]
         plain = re.sub(r"[^a-z0-9.]+", "-", "-".join(words).casefold()).strip("-.")[:60].rstrip("-.")
-        plain = plain if plain and plain not in ("site", "did", "index") else f"credential-{plain}".rstrip("-")
+        plain = (
+            plain
+            if plain and plain not in ("site", "did", "index", "status", "log")
+            else f"credential-{plain}".rstrip("-")
+        )
         taken = {one.name for one in self.listed}
         return plain if plain not in taken else f"{plain}-{credential.digest[:8]}"
 
@@ -281,6 +285,7 @@ class Site:
     def update(self, now: datetime) -> dict[str, Bundle]:
         """Sign log and lists as of now and write all that follows from them; return the bundles by the name of their files."""
         from publisher_cli.site.bundles import bundle_of
+        from publisher_cli.site.histories import log_page, status_page
         from publisher_cli.site.pages import dataset_page, front_page
 
         now = now.replace(microsecond=0)
@@ -299,8 +304,10 @@ class Site:
             body = read_file(path, MANIFEST_MAX_BYTES) if one.public_manifest and path.is_file() else None
             write_bundle(self.folder / f"{one.name}{SUFFIX}", bundle, body)
             bundles[one.name] = bundle
-            self._write(f"{one.name}.html", dataset_page(self, one, now).encode())
+            self._write(f"{one.name}.html", dataset_page(self, one, bundle, now).encode())
         self._write("index.html", front_page(self, now).encode())
+        self._write("status.html", status_page(self, now, LIST_VALID_DAYS).encode())
+        self._write("log.html", log_page(self, now).encode())
         self._write(".nojekyll", b"")  # or GitHub Pages leaves out every name that starts with a dot
         if bundles:
             newest = next(

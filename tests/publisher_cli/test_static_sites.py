@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import absent
 
 from datasigil.bundle import parse_bundle
 from publisher_cli.site.address import SiteAddress
@@ -464,6 +465,12 @@ def test_a_did_key_becomes_another_did_and_says_so(run, keys):
         (("key", "rotate", "--name", "me", "--static", "{site}"), "USAGE"),
         (("key", "rotate", "--name", "me", "--static", "nowhere", "--site-key", "site"), "USAGE"),
         (("key", "rotate", "--name", "nobody"), "KEY_FILE"),
+        (("key", "rotate", "--name", "me", "--recovery", "other"), "USAGE"),
+        (("key", "rotate", "--name", "me", "--recovery", "me", "--static", "{site}", "--site-key", "site"), "USAGE"),
+        (
+            ("key", "rotate", "--name", "me", "--recovery", "gone", "--static", "{site}", "--site-key", "site"),
+            "KEY_FILE",
+        ),
         (("key", "rotate", "--name", "../../etc/passwd"), "USAGE"),
         (("key", "rotate", "--name", "/etc/passwd"), "USAGE"),
         (("key", "rotate", "--name", "me", "--static", "{site}", "--site-key", "site", "--reason", "a\x1bb"), "SCHEMA"),
@@ -482,9 +489,115 @@ def test_a_rotation_that_cannot_be_is_refused_and_changes_no_key(publish, run, w
     assert after == before
 
 
+@pytest.mark.parametrize("pinned", [True, False], ids=["pinned recovery key", "nobody pinned it"])
+def test_a_recovery_key_vouches_for_a_new_key_when_the_old_one_is_lost(publish, run, verify, data, pinned):
+    folder, base, _ = publish()
+    _trusted(verify, base)
+    run("key", "new", "--name", "safe", "-q")
+    safe = run.json("key", "show", "safe")["publicKeyMultibase"]
+    if pinned:
+        trust = _config() / "datasigil.toml"
+        trust.write_text(trust.read_text().replace("[[issuers]]", f'[[issuers]]\nrecovery = ["{safe}"]', 1))
+    (_config() / "keys/me.pem").unlink()
+    run.refused(*ROTATE, "--static", folder, code="KEY_FILE", exit_code=2)
+    shown = run.json(*ROTATE, "--recovery", "safe", "--static", folder)
+    assert (shown["logIndex"], shown["authorizedBy"], "retired" in shown) == (1, safe, False)
+    _new_version(data)
+    publish()
+    assert verify("fetch", f"{base}/small-leases-1.1.0.sigil.json", "-o", "new.sigil.json")[0] == 0
+    code, said = verify("check", "new.sigil.json", "--data", data, "--dev")
+    assert code == (0 if pinned else 3), said
+    assert ("KEY_HISTORY" in said) == (not pinned)
+
+
 def test_a_rotation_cut_short_between_the_files_is_finished(run, keys):
     folder = _config() / "keys"
     (folder / "me.pem").rename(folder / "me.next.pem")
     answer = run("key", "rotate", "--name", "me")
     assert "finishing" in answer.err
     assert (folder / "me.pem").exists()
+
+
+# Pages ----------------------------------------------------------------------------------------------------------------
+
+CURATION = """type = "CurationRecipe"
+formatVersion = 1
+name = "Clean leases"
+[[inputs]]
+name = "leases"
+credential = "leases.sigil.json"
+data = "leases"
+[inputs.read]
+format = "jsonl"
+files = ["train.jsonl"]
+[[steps]]
+op = "select"
+columns = ["text"]
+[output]
+folder = "clean"
+"""
+
+
+@pytest.fixture
+def curated(publish, run, data):
+    """A site with a dataset, one that was made from it, and the lineage between them; a change of status on the first."""
+    folder, base, shown = publish()
+    options = ("--key", "me", "--static-base", base, "--site-key", "site")
+    Path("clean.recipe.toml").write_text(CURATION)
+    run("curate", "clean.recipe.toml", *options)
+    run("init", "clean", "--yes", "--license", "CC-BY-4.0", "--name", "Clean <leases>")
+    run("issue", "clean", "--lineage", "clean.lineage.json", "-o", "clean.json", *options)
+    for name in ("clean.lineage.json", "clean.json"):
+        run("publish", name, "--static", folder, "--key", "me", "--site-key", "site")
+    change = (shown["id"], "--static", folder, "--reason", "a <complaint>", "--key", "me", "--site-key", "site")
+    run("suspend", *change)
+    run("resume", *change)
+    return folder, base
+
+
+def test_pages_say_what_was_made_from_what_and_what_happened_when(curated):
+    folder, _ = curated
+    clean = (folder / "clean-leases-1.0.0.html").read_text()
+    for words in ("Made from", 'href="small-leases-1.0.0.html"', "digest of its text", "<svg", "How it was made", "Records out", "anybody with the parents can repeat it"):  # fmt: skip
+        assert words in clean, words
+    assert "Made from" not in (folder / "small-leases-1.0.0.html").read_text()
+    status = (folder / "status.html").read_text()
+    assert status.count("active") == 3
+    assert "suspended, a &lt;complaint&gt;" in status
+    assert "suspension lifted" in status
+    log = (folder / "log.html").read_text()
+    assert [log.count(words) for words in (">published<", ">suspended<", ">suspension lifted<")] == [3, 1, 1]
+
+
+@pytest.mark.needs_chromium
+@pytest.mark.timeout(120)
+def test_pages_load_in_a_browser_without_a_complaint_and_fit_a_phone(curated):
+    if not Path("/usr/bin/chromium").exists():
+        absent("Chromium")
+    from playwright.sync_api import sync_playwright
+
+    _, base = curated
+    names = ("index.html", "small-leases-1.0.0.html", "clean-leases-1.0.0.html", "status.html", "log.html")
+    complaints = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        for width in (390, 1200):
+            page.set_viewport_size({"width": width, "height": 800})
+            for name in names:
+                page.goto(f"{base}/{name}")
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, (
+                    f"{name} is wider than the screen"
+                )
+        page.goto(f"{base}/index.html")
+        page.click("text=Clean <leases> 1.0.0")
+        assert page.evaluate("document.querySelector('svg').getBoundingClientRect().width") > 200
+        page.click("text=Small leases 1.0.0")
+        page.click("nav >> text=Status")
+        assert "a <complaint>" in page.inner_text("body")
+        page.click("nav >> text=Log")
+        assert "suspension lifted" in page.inner_text("body")
+        browser.close()
+    assert [one for one in complaints if "favicon" not in one] == []
