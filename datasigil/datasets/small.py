@@ -77,6 +77,7 @@ class BatchReader:
         self._constructors = [hash_constructor(name) for name in job.names]
         self._probe = _NOWAIT
         self._ahead = 0
+        self._refused: OSError | None = None  # why the next file could not be opened
         self._start = 0
         self._paths: list[str] = []
         self._sizes: list[int] = []
@@ -92,7 +93,11 @@ class BatchReader:
         self._ahead = 0
         index = start
         while (index := self._hash_easy(index, pairs)) < stop:
-            found = self._hash(index, stop, pairs)
+            error, self._refused = self._refused, None
+            if error is not None:
+                found: FileFailure | None = opening_failure(self._tree, self._paths[index - start], error)
+            else:
+                found = self._hash(index, stop, pairs)
             if found is not None:
                 batch.failures[index] = found
                 for output in outputs:  # cut off what a failure half-way may have left
@@ -105,7 +110,7 @@ class BatchReader:
         """Hash files from `index` on while each is in memory, as long as stated and unchanged; return the first that is not.
 
         Nine files in ten come by here alone: what is called for each of them is what the kernel and the digest need, in
-        one function. A file that is not easy is left to `_hash`, which opens it again and finds out why.
+        one function. A file that is not easy is left to `_hash`, which finds out why.
         """
         if self._ahead or not self._probe:
             return index
@@ -120,7 +125,8 @@ class BatchReader:
                 if folder != current:
                     open_file, current = tree.folder(folder).open, folder
                 descriptor = open_file(name)
-            except OSError:
+            except OSError as error:
+                self._refused = error  # a name is opened once: what was swapped is not tried again
                 return index
             try:
                 if read(descriptor, into, 0, probe) != size or not 0 < size < limit:
