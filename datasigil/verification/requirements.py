@@ -2,6 +2,8 @@
 
 Lives here: each requirement against what the credential says. Not here: licences and terms themselves (`trust.licensing`, `trust.odrl`),
 credentials by others (`attested`). Unknown is never good enough, except where the policy says `warn`.
+
+Past 400 lines: one short function for each requirement, in the order of the trust file, and the table that runs them all.
 """
 
 from __future__ import annotations
