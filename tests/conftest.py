@@ -29,6 +29,12 @@ def absent(what: str) -> None:
 
 
 @pytest.fixture(scope="session")
+def thorough() -> bool:
+    """Whether this is the run with everything switched on (`.ci/run`), which repeats what `make test` does a few times only."""
+    return require_all()
+
+
+@pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of the checkout."""
     return REPOSITORY
