@@ -4,6 +4,7 @@ Here: two issuers and a revoker, what they were told, and the checks that all of
 """
 
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -45,6 +46,13 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+
+    def wait(self, seconds: float) -> None:
+        """Go on until clients were told of a credential and of a revocation, however slow the machine is."""
+        deadline = time.monotonic() + seconds
+        while not (self._told.credentials and self._told.revoked):
+            assert time.monotonic() < deadline, f"nothing was acknowledged in {seconds} s"
+            time.sleep(0.01)
 
     def _post(self, client: httpx.Client, url: str, body: Any, headers: dict[str, str]) -> dict[str, Any] | None:
         try:
