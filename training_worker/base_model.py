@@ -25,14 +25,13 @@ from datasigil.gate import snapshot_verified
 from datasigil.limits import MIB
 from datasigil.models.card import front_matter_value
 from training_worker.formats import refuse_code
-from training_worker.recipe import Base
-from training_worker.safetensors_header import check_safetensors
+from training_worker.recipe_sections import Base
+from training_worker.weights import INDEX, WEIGHTS, check_weights, weight_files, weights_digest
 
-WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 README = "README.md"
-NEEDED = (CONFIG, TOKENIZER, WEIGHTS)
+NEEDED = (CONFIG, TOKENIZER)
 CONFIG_FILES = (CONFIG, "tokenizer_config.json", "config_sentence_transformers.json", "modules.json")
 REMOTE_CODE_KEYS = frozenset({"auto_map", "trust_remote_code", "custom_pipelines", "custom_code"})
 CONFIG_MAX_BYTES = 8 * MIB
@@ -50,6 +49,12 @@ class BaseModel:
     license: str
     license_file: str
     license_file_digest: str
+    weights: tuple[str, ...]
+
+    @property
+    def weights_digest(self) -> str:
+        """SHA-256 of the weights file, or over the shards' digests."""
+        return weights_digest(self.weights, self.digest_of)
 
     def digest_of(self, path: str) -> str:
         """Return the SHA-256 of one of its files."""
@@ -66,14 +71,16 @@ def find_base_model(base: Base, recipe_folder: Path) -> BaseModel:
     manifest = build_manifest(folder)
     paths = {entry.path for entry in manifest.entries}
     refuse_code(sorted(paths))
-    missing = [path for path in NEEDED if path not in paths]
+    weights = weight_files(folder)
+    missing = [path for path in (*NEEDED, *(weights or (WEIGHTS,))) if path not in paths]
     if missing:
         raise DatasigilError(
             "BASE_MODEL",
             "the base model is incomplete",
             place=str(folder),
-            expected=", ".join(NEEDED),
+            expected=f"{', '.join(NEEDED)}, and {WEIGHTS} or {INDEX} with every file it names",
             found=f"no {missing[0]}",
+            next_action="fetch the whole model, with weights as safetensors",
         )
     if base.digest is not None and manifest.digest != base.digest:
         raise ManifestMismatchError(
@@ -84,7 +91,7 @@ def find_base_model(base: Base, recipe_folder: Path) -> BaseModel:
             found=manifest.digest,
             next_action="install the version the recipe was written for, or change the recipe",
         )
-    return BaseModel(base.name or name, folder, manifest, *_license(folder, manifest))
+    return BaseModel(base.name or name, folder, manifest, *_license(folder, manifest), weights)
 
 
 def _folder(base: Base, recipe_folder: Path) -> tuple[Path, str]:
@@ -129,10 +136,12 @@ def snapshot_base_model(base: BaseModel, destination: Path) -> Path:
 
     Raises:
         ManifestMismatchError: a file changed since it was hashed.
-        MalformedError: SAFETENSORS, REMOTE_CODE, or a configuration that is not JSON.
+        MalformedError: SAFETENSORS, WEIGHTS_INDEX, REMOTE_CODE, or a configuration that is not JSON.
     """
     root = snapshot_verified(base.manifest, base.folder, destination).root
-    check_safetensors(root / WEIGHTS)
+    check_weights(root)
+    if weight_files(root) != base.weights:
+        raise ManifestMismatchError("FILE_CHANGED", "the base model changed while it was read", place=str(base.folder))
     for name in CONFIG_FILES:
         if (root / name).is_file():
             check_config((root / name).read_bytes(), name)

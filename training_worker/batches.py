@@ -19,7 +19,7 @@ from datasigil.canonical import document_digest, jcs
 from datasigil.errors import DatasigilError
 from training_worker.labels import Example
 from training_worker.limits import BUCKET_BATCHES, RECORD_MAX_BYTES
-from training_worker.recipe import Training
+from training_worker.recipe_sections import Training
 
 _TOKENISE_ROWS = 1_000  # rows handed to the tokenizer together
 

@@ -131,13 +131,12 @@ def read_answers(path: Path) -> dict[str, Any]:
     """Return what a person said in a YAML file with `by` and `facts`; answers left empty are left out.
 
     Raises:
-        MalformedError: the YAML reader's codes, SCHEMA or UNKNOWN_FACT.
-        DatasigilError: UNREADABLE.
+        DatasigilError: UNREADABLE, the YAML reader's codes, SCHEMA or UNKNOWN_FACT.
     """
     value = parse_yaml(read_recipe_bytes(path), place=str(path))
     facts = value.get("facts")
     if set(value) != {"by", "facts"} or not isinstance(value["by"], str) or not isinstance(facts, dict):
-        raise MalformedError(
+        raise DatasigilError(
             "SCHEMA",
             "not a file of answers",
             place=str(path),
@@ -146,7 +145,12 @@ def read_answers(path: Path) -> dict[str, Any]:
             next_action="datasigil-train card RUN --questions writes one to fill in",
         )
     facts = {key: text.strip() if isinstance(text, str) else text for key, text in facts.items() if text != ""}
-    check_facts(value["by"], facts, str(path))
+    try:
+        check_facts(value["by"], facts, str(path))
+    except MalformedError as error:  # the same check judges evidence; here it is the user's own file
+        raise DatasigilError(
+            error.code, error.message, place=error.place, expected=error.expected, found=error.found
+        ) from None
     return {"by": value["by"].strip(), "facts": facts}
 
 

@@ -61,7 +61,7 @@ def domain_header(name: str) -> str:
     domain = DOMAINS[name]
     return (
         f"# Scaffolded for {name}. The small model below runs on any processor; for real use download {domain.encoder}\n"
-        f"# (text classification) or {domain.decoder} (task causal-lm) with its model.safetensors, and name the folder in base.path.\n"
+        f"# (text classification) or {domain.decoder} (task causal-lm) with its safetensors weights, and name the folder in base.path.\n"
     )
 
 

@@ -23,8 +23,10 @@ from training_worker.decimals import decimal_text
 from training_worker.packing import epoch_steps
 from training_worker.preparation import Prepared
 from training_worker.prices import PricedCard, Prices
-from training_worker.recipe import Budget, Recipe
+from training_worker.recipe import Recipe
+from training_worker.recipe_sections import Budget
 from training_worker.safetensors_header import parameter_count
+from training_worker.weights import weight_files
 
 ESTIMATE_BAND, PROBE_BAND = 0.5, 0.2
 FORWARD_SHARE = 0.4  # of a training step's time, for a row that is only scored
@@ -289,7 +291,7 @@ def expected_cost(base_root: Path, recipe: Recipe, prepared: Prepared, prices: P
     """
     config = parse_json((base_root / CONFIG).read_bytes(), max_bytes=CONFIG_MAX_BYTES, profile=GENERIC)
     shape = shape_of(config if isinstance(config, dict) else {}, generates=recipe.task.generates)
-    parameters = sum(parameter_count(path) for path in sorted(base_root.glob("*.safetensors")))
+    parameters = sum(parameter_count(base_root / name) for name in weight_files(base_root))
     work = work_of(recipe, prepared)
     here = estimated_here(recipe, work, shape, parameters)
     cards = tuple(on_cards(recipe, work, shape, parameters, prices))

@@ -33,7 +33,8 @@ from datasigil.transparency.client_state import ClientState
 from datasigil.trust.policy import TrustPolicy
 from datasigil.verification import Outcome, VerifiedDataset, verify_bytes
 from training_worker.limits import REFUSAL_LOG_MAX_BYTES
-from training_worker.recipe import Data, Recipe
+from training_worker.recipe import Recipe
+from training_worker.recipe_sections import Data
 from training_worker.training_use import duties_together, training_policy
 from training_worker.verified_files import VerifiedFiles
 

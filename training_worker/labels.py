@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from datasigil.datasets.paths import display_path
 from datasigil.errors import DatasigilError, MalformedError
-from training_worker.recipe import Task
+from training_worker.recipe_sections import Task
 from training_worker.records import Record
 
 

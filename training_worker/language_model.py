@@ -18,7 +18,7 @@ from torch import nn
 from datasigil.errors import DatasigilError
 from training_worker.base_model import quiet_libraries
 from training_worker.classifier import set_determinism, training_device
-from training_worker.recipe import Training
+from training_worker.recipe_sections import Training
 from training_worker.run_folder import ADAPTER, ADAPTER_CONFIG
 
 quiet_libraries()

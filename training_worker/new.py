@@ -18,7 +18,8 @@ from training_worker.base_model import find_base_model
 from training_worker.domains import domain_files, domain_header
 from training_worker.gate import GateSettings, passed_bundle
 from training_worker.gate_settings import gate_settings
-from training_worker.recipe import DEFAULT_BASE, Base, Recipe, parse_recipe
+from training_worker.recipe import Recipe, parse_recipe
+from training_worker.recipe_sections import DEFAULT_BASE, Base
 from training_worker.run_folder import write_file
 from training_worker.scaffold import Finding, recipe_text, recognise
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from training_worker.batches import TokenisedSplit, epoch_batches
-from training_worker.recipe import Training
+from training_worker.recipe_sections import Training
 
 WINDOW_ROWS = 1_024
 Step = list[list[int]]  # sequences of row numbers

@@ -28,7 +28,8 @@ from training_worker.estimate import (
 from training_worker.gate import passed_gate
 from training_worker.gate_settings import gate_settings
 from training_worker.prices import Prices, read_prices
-from training_worker.recipe import Budget, read_recipe
+from training_worker.recipe import read_recipe
+from training_worker.recipe_sections import Budget
 from training_worker.run import Ready, RunRequest, make_ready
 
 if TYPE_CHECKING:

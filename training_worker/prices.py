@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from datasigil.errors import DatasigilError, MalformedError
+from datasigil.errors import DatasigilError
 from datasigil.limits import GIB
 from training_worker.cost import Card
 from training_worker.limits import RECIPE_MAX_BYTES
@@ -82,8 +82,7 @@ def read_prices(path: Path | None = None) -> Prices:
     """Read a list of prices, by default the one that comes with the worker.
 
     Raises:
-        MalformedError: PRICES, or the YAML reader's codes.
-        DatasigilError: UNREADABLE.
+        DatasigilError: PRICES, UNREADABLE, or the YAML reader's codes.
     """
     place = str(path) if path else "prices.yaml"
     try:
@@ -101,7 +100,7 @@ def read_prices(path: Path | None = None) -> Prices:
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(step) for step in problem["loc"])
-        raise MalformedError(
+        raise DatasigilError(
             "PRICES", "not a list of prices", place=f"{place}: {where}", expected=problem["msg"]
         ) from None
 

@@ -18,7 +18,7 @@ from datasigil.encoding import Instant
 from datasigil.limits import CHUNK_BYTES, CHUNKED_FILE_MIN_BYTES
 from datasigil.models.examples import ExampleList, examples_root
 from datasigil.models.receipt import receipt_object
-from training_worker.base_model import TOKENIZER, WEIGHTS, BaseModel
+from training_worker.base_model import TOKENIZER, BaseModel
 from training_worker.batches import TokenisedSplit
 from training_worker.decimals import decimal_text
 from training_worker.environment import hardware, installed_packages, software
@@ -147,7 +147,7 @@ def _base(base: BaseModel) -> JsonObject:
         "licenseFileDigest": base.license_file_digest,
         "manifestDigest": base.manifest.digest,
         "root": base.manifest.root.hex(),
-        "weightsDigest": base.digest_of(WEIGHTS),
+        "weightsDigest": base.weights_digest,
         "tokenizerDigest": base.digest_of(TOKENIZER),
         # No credential speaks for the data behind the base model, whatever its README lists.
         "trainingData": "unknown",

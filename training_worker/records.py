@@ -19,7 +19,7 @@ from datasigil.errors import DatasigilError, MalformedError
 from training_worker.formats import check_text_format, refuse_code, suffix
 from training_worker.limits import CSV_COLUMNS_MAX, RECORD_MAX_BYTES, RECORDS_MAX
 from training_worker.parquet_rows import as_jsonl
-from training_worker.recipe import Columns, Data
+from training_worker.recipe_sections import Columns, Data
 from training_worker.verified_files import VerifiedFiles
 
 PARQUET = ".parquet"

@@ -324,7 +324,7 @@ def classifier_bytes(recipe: Recipe, base: BaseModel, prepared: Prepared, thresh
         "base": {
             "name": base.name,
             "manifestDigest": base.manifest.digest,
-            "weightsDigest": base.digest_of("model.safetensors"),
+            "weightsDigest": base.weights_digest,
             "tokenizer": TOKENIZER,
             "tokenizerDigest": base.digest_of(TOKENIZER),
         },

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from training_worker.labels import Example
-from training_worker.recipe import Splits
+from training_worker.recipe_sections import Splits
 from training_worker.records import SPLITS
 
 CANDIDATE_DRAWS = 64

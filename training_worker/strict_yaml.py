@@ -2,7 +2,7 @@
 
 Here: YAML 1.1 as PyYAML's safe loader reads it, less what makes recipes surprising: duplicate keys, anchors and
 aliases, merge keys, tags, dates turned into objects, several documents, keys that are not text. Not here: what the values
-mean (`recipe`).
+mean (`recipe`). Recipes, price lists and answers are files of the user's own, so their faults are wrong usage: plain DatasigilErrors.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from datasigil.errors import MalformedError
+from datasigil.errors import DatasigilError
 from training_worker.limits import RECIPE_MAX_BYTES, RECIPE_MAX_DEPTH
 
 
@@ -24,7 +24,7 @@ class _StrictLoader(yaml.SafeLoader):
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             where = f"line {event.start_mark.line + 1}"
-            raise MalformedError("YAML_FEATURE", "anchors and aliases are not allowed in a recipe", place=where)
+            raise DatasigilError("YAML_FEATURE", "anchors and aliases are not allowed in a recipe", place=where)
         return super().compose_node(parent, index)
 
 
@@ -43,44 +43,44 @@ def parse_yaml(data: bytes, *, place: str = "") -> dict[str, Any]:
     """Parse one YAML document that is a mapping.
 
     Raises:
-        MalformedError: LIMIT, ENCODING, PARSE, DUP_KEY or YAML_FEATURE, with line and column.
+        DatasigilError: LIMIT, ENCODING, PARSE, DUP_KEY or YAML_FEATURE, with line and column.
     """
     if len(data) > RECIPE_MAX_BYTES:
-        raise MalformedError(
+        raise DatasigilError(
             "LIMIT", "the recipe is too large", place=place, expected=f"at most {RECIPE_MAX_BYTES} bytes"
         )
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise MalformedError("ENCODING", "the recipe is not UTF-8", place=f"{place} byte {error.start}") from None
+        raise DatasigilError("ENCODING", "the recipe is not UTF-8", place=f"{place} byte {error.start}") from None
     loader = _StrictLoader(text)
     try:
         node = loader.get_single_node()
         if node is None:
-            raise MalformedError("PARSE", "the recipe is empty", place=place, expected="a mapping")
+            raise DatasigilError("PARSE", "the recipe is empty", place=place, expected="a mapping")
         _check_node(node, place, 1)
         value = loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{place} line {mark.line + 1} column {mark.column + 1}" if mark else place
-        raise MalformedError("PARSE", f"not YAML: {error.problem or error.context}", place=where.strip()) from None
+        raise DatasigilError("PARSE", f"not YAML: {error.problem or error.context}", place=where.strip()) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise MalformedError("PARSE", f"not YAML: {type(error).__name__}", place=place) from None
+        raise DatasigilError("PARSE", f"not YAML: {type(error).__name__}", place=place) from None
     finally:
         loader.dispose()
     if not isinstance(value, dict):
-        raise MalformedError("PARSE", "the recipe is not a mapping", place=place, found=type(value).__name__)
+        raise DatasigilError("PARSE", "the recipe is not a mapping", place=place, found=type(value).__name__)
     return value
 
 
 def _check_node(node: yaml.Node, place: str, depth: int) -> None:
     where = f"{place} line {node.start_mark.line + 1}".strip()
     if depth > RECIPE_MAX_DEPTH:
-        raise MalformedError(
+        raise DatasigilError(
             "DEPTH", "the recipe is nested too deeply", place=where, expected=f"{RECIPE_MAX_DEPTH} levels"
         )
     if not node.tag.startswith("tag:yaml.org,2002:"):
-        raise MalformedError("YAML_FEATURE", "tags are not allowed in a recipe", place=where, found=node.tag[:60])
+        raise DatasigilError("YAML_FEATURE", "tags are not allowed in a recipe", place=where, found=node.tag[:60])
     if isinstance(node, yaml.MappingNode):
         _check_mapping(node, place, depth)
     elif isinstance(node, yaml.SequenceNode):
@@ -93,9 +93,9 @@ def _check_mapping(node: yaml.MappingNode, place: str, depth: int) -> None:
     for key, value in node.value:
         where = f"{place} line {key.start_mark.line + 1}".strip()
         if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-            raise MalformedError("YAML_FEATURE", "a key is not text", place=where, expected="a plain name")
+            raise DatasigilError("YAML_FEATURE", "a key is not text", place=where, expected="a plain name")
         if key.value in seen:
-            raise MalformedError("DUP_KEY", f"the key {key.value!r} occurs twice", place=where)
+            raise DatasigilError("DUP_KEY", f"the key {key.value!r} occurs twice", place=where)
         seen.add(key.value)
         _check_node(value, place, depth + 1)
 

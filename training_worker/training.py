@@ -22,7 +22,8 @@ from training_worker.classifier import EncoderClassifier
 from training_worker.decimals import decimal_text
 from training_worker.labels import Example, LabelSchema
 from training_worker.metrics import Result, Scores, decide, membership, score, tune_thresholds
-from training_worker.recipe import Recipe, Training
+from training_worker.recipe import Recipe
+from training_worker.recipe_sections import Training
 from training_worker.splits import text_key
 from training_worker.training_loop import Loop
 

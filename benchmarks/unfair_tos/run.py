@@ -22,10 +22,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[2] / "tests")]
+
+if TYPE_CHECKING:
+    from trainees import Case
 
 from training_worker.finished import read_run
 from training_worker.labels import LabelSchema
@@ -36,6 +40,11 @@ SCHEMA = LabelSchema(tuple(map(str, range(LABELS))), "none", multi=True, classes
 PENALTIES = (0.1, 0.3, 1.0, 3.0)
 DRAWS = 1_000
 SHARED = Path(os.environ.get("DATASIGIL_SHARED", Path(__file__).resolve().parents[3] / "shared"))
+INTERRUPTED = 130
+QUICK = {
+    "epochs": 3,
+    "unlabelledPerLabelled": 3.0,
+}  # in the place of the recipe's 8 epochs and 5.0: a quarter of the steps
 NOT_HERE = 77  # `run_all.py`: what is measured is not at hand
 # Test micro and macro F1, percent, as read in public sources on 2026-11-23; none of them was measured here.
 PUBLISHED = (
@@ -102,7 +111,7 @@ def frozen(train: Rows, validation: Rows, test: Rows) -> tuple[Sets, str]:
 
     from training_worker.base_model import find_base_model, load_encoder, load_tokenizer
     from training_worker.metrics import decide, tune_thresholds
-    from training_worker.recipe import DEFAULT_BASE, Base
+    from training_worker.recipe_sections import DEFAULT_BASE, Base
 
     root = find_base_model(Base.model_validate({"package": DEFAULT_BASE}), Path()).folder
     tokenizer, encoder = load_tokenizer(root), load_encoder(root, dropout=0.0).eval()
@@ -154,12 +163,10 @@ def data_section(folder: Path, *, newer: bool) -> dict:
     }
 
 
-def run_recipe(folder: Path, out: Path, *, newer: bool) -> Path:
-    """Run recipe.yaml on a corpus through the whole worker and return the run folder."""
+def case_of(folder: Path, out: Path, *, newer: bool, **training: object) -> "Case":
+    """Return a corpus with its credential and recipe.yaml below `out`; `training` replaces settings. The same corpus gives the same credential."""
     import yaml
     from trainees import Case
-
-    from training_worker.progress import Progress
 
     case = Case(out)
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
@@ -171,8 +178,23 @@ def run_recipe(folder: Path, out: Path, *, newer: bool) -> Path:
     recipe = yaml.safe_load((Path(__file__).parent / "recipe.yaml").read_text("utf-8"))
     where = {"credential": case.document["id"], "bundle": "data.sigil.json", "path": "data"}
     recipe["data"] = [where | data_section(folder, newer=newer)]
+    recipe["training"] |= training
     case.recipe_path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
-    finished = case.train(progress=Progress("text"))
+    return case
+
+
+def run_recipe(folder: Path, out: Path, *, newer: bool, **training: object) -> Path:
+    """Run recipe.yaml on a corpus through the whole worker, or go on where it was stopped, and return the run folder."""
+    from training_worker.progress import Progress
+    from training_worker.stopping import Interrupted, StopRequest
+
+    case, progress = case_of(folder, out, newer=newer, **training), Progress("text")
+    with StopRequest(progress.say) as stop:
+        try:
+            finished = case.train(progress=progress, asked_to_stop=stop, resume=(out / "run.partial").exists())
+        except Interrupted as stopped:
+            print(f"{stopped}; the same command goes on", file=sys.stderr)
+            raise SystemExit(INTERRUPTED) from None
     print(finished.table)
     return finished.folder
 
@@ -208,7 +230,13 @@ def main() -> None:
         help="folder with train.jsonl, validation.jsonl and test.jsonl (default: the corpus below DATASIGIL_SHARED)",
     )
     parser.add_argument("--run", type=Path, help="run folder that `datasigil-train train` wrote on these files")
-    parser.add_argument("--train", type=Path, metavar="OUT", help="run recipe.yaml first; OUT must not exist")
+    parser.add_argument(
+        "--train", type=Path, metavar="OUT", help="run recipe.yaml first, or go on with it after Ctrl-C"
+    )
+    parser.add_argument("--quick", action="store_true", help="with --train: a quarter of the recipe's steps")
+    parser.add_argument(
+        "--threads", type=int, help="with --train: of the processor (default: the recipe's); the bytes are the same"
+    )
     parser.add_argument(
         "--newer", action="store_true", help="the folder is the newer corpus: train on it and print its figures"
     )
@@ -220,8 +248,9 @@ def main() -> None:
         print("scikit-learn is not installed: pip install -c constraints.txt scikit-learn", file=sys.stderr)
         raise SystemExit(NOT_HERE)
     if given.train:
-        given.train.mkdir(parents=True)
-        given.run = run_recipe(given.folder, given.train, newer=given.newer)
+        given.train.mkdir(parents=True, exist_ok=True)
+        changed = (QUICK if given.quick else {}) | ({"threads": given.threads} if given.threads else {})
+        given.run = run_recipe(given.folder, given.train, newer=given.newer, **changed)
     if given.newer:
         return
     train, validation, test = (read(given.folder, split) for split in ("train", "validation", "test"))

@@ -80,8 +80,20 @@ def test_what_is_not_there_is_named_without_a_traceback(arguments, code, capsys)
 
 def test_a_recipe_error_is_told_with_its_place(case, capsys):
     case.recipe_path.write_text(case.recipe_path.read_text() + "  epoch: 3\n")
-    assert main(["train", str(case.recipe_path)]) == 1
+    assert main(["train", str(case.recipe_path)]) == 2
     assert "did you mean 'epochs'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", "a: [", "a: 1\na: 2\n", "type: Recipe\n", "by: me\nfacts: {nothing: x}\n"])
+@pytest.mark.parametrize(
+    "arguments", [["plan", "FILE"], ["train", "FILE"], ["plan", "RECIPE", "--prices", "FILE"], ["card", ".", "--facts", "FILE"]]
+)  # fmt: skip
+def test_what_is_wrong_with_a_file_of_ones_own_is_wrong_usage(case, capsys, arguments, content):
+    mine = case.folder / "mine.yaml"
+    mine.write_text(content)
+    named = {"FILE": str(mine), "RECIPE": str(case.recipe_path)}
+    assert main([named.get(one, one) for one in arguments]) == 2
+    assert str(mine) in capsys.readouterr().err
 
 
 def test_a_key_without_a_registry_is_refused_before_anything_else(case, capsys):

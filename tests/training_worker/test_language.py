@@ -13,7 +13,7 @@ from training_worker.batches import TokenisedSplit
 from training_worker.finished import read_run
 from training_worker.language_tokens import ChatForm, ChatWriter
 from training_worker.packing import epoch_steps
-from training_worker.recipe import Training
+from training_worker.recipe_sections import Training
 
 pytestmark = pytest.mark.training
 

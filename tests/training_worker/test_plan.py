@@ -10,7 +10,7 @@ from datasigil.errors import DatasigilError, MalformedError
 from training_worker.estimate import Cost, on_cards, shape_of, spending
 from training_worker.gate import Refused
 from training_worker.prices import read_prices
-from training_worker.recipe import Budget
+from training_worker.recipe_sections import Budget
 
 pytestmark = pytest.mark.training
 

@@ -9,7 +9,8 @@ from datasigil.errors import DatasigilError
 from training_worker.formats import check_text_format, refuse_code
 from training_worker.gate import passed_bundle
 from training_worker.labels import Example
-from training_worker.recipe import Columns, Splits, parse_recipe
+from training_worker.recipe import parse_recipe
+from training_worker.recipe_sections import Columns, Splits
 from training_worker.records import Record, read_csv, read_jsonl, read_sentences
 from training_worker.scaffold import recipe_text, recognise
 from training_worker.splits import divide, text_key

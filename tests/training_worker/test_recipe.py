@@ -3,7 +3,7 @@
 import pytest
 from trainees import recipe_text
 
-from datasigil.errors import DatasigilError, MalformedError
+from datasigil.errors import DatasigilError
 from training_worker.decimals import decimal_text
 from training_worker.recipe import parse_recipe, read_recipe
 from training_worker.recipe_schema import recipe_schema, schema_bytes
@@ -11,8 +11,8 @@ from training_worker.recipe_schema import recipe_schema, schema_bytes
 GOOD = recipe_text("urn:uuid:00000000-0000-4000-8000-000000000001", None, 3)
 
 
-def refused(text: str | bytes) -> MalformedError:
-    with pytest.raises(MalformedError) as caught:
+def refused(text: str | bytes) -> DatasigilError:
+    with pytest.raises(DatasigilError) as caught:
         parse_recipe(text if isinstance(text, bytes) else text.encode(), place="r.yaml")
     return caught.value
 
