@@ -180,14 +180,16 @@ def make_case(
     return case
 
 
-def make_chat_case(folder: Path, base: Path, *, training: str = "", columns: str = "{messages: messages}") -> Case:
+def make_chat_case(
+    folder: Path, base: Path, *, training: str = "", columns: str = "{messages: messages}", world: World | None = None
+) -> Case:
     """Return a case whose recipe adapts the tiny Llama to chats."""
     files = {f"{name}.jsonl": jsonl(chat_rows(name, count)) for name, count in SPLIT_SIZES.items()}
     if "prompt" in columns or "text" in columns:
         files = {
             path: jsonl([_plain_row(json.loads(line)) for line in data.splitlines()]) for path, data in files.items()
         }
-    case = make_case(folder, base=base, files=files)
+    case = make_case(folder, base=base, files=files, world=world)
     head = case.recipe_path.read_text().partition("    columns:")[0]
     case.recipe_path.write_text(
         f"{head}    columns: {columns}\nsplits: {{by: files}}\ntask: {{type: causal-lm}}\n"

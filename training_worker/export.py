@@ -1,6 +1,6 @@
-"""`datasigil-train export RUN adapter|merged|onnx`: a trained classifier for programs other than this one, checked before it is kept.
+"""`datasigil-train export RUN adapter|merged|onnx`: a trained model for programs other than this one, checked before it is kept.
 
-Here: the three forms and the comparison with the model that was trained. Not here: serving, other runtimes. Nothing pickled leaves:
+Here: the three forms and the comparison with the model that was trained. Not here: merging a language model (`export_language`), serving, other runtimes. Nothing pickled leaves:
 weights are safetensors or ONNX with its tensors inside.
 
 Every export names the run it comes from: `export.json` holds the digests of receipt, card and files. Merged: the low-rank updates are
@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,39 +74,49 @@ def export(folder: Path, recipe: Recipe, recipe_path: Path, form: str, out: Path
         raise DatasigilError("OUT_EXISTS", "the export folder exists already", place=str(out), next_action="choose another -o")  # fmt: skip
     receipt = read_run(folder)
     same_recipe(receipt.document, recipe.digest, recipe_path)
-    if form != "adapter" and not (folder / CLASSIFIER).is_file():
+    if form == "onnx" and not (folder / CLASSIFIER).is_file():
         raise DatasigilError(
-            "NOT_A_CLASSIFIER", f"{form} is written for classifiers; this run learned text", place=str(folder), expected=CLASSIFIER,
-            next_action="export the adapter: every server that takes PEFT adapters loads it on the base model",
+            "NOT_A_CLASSIFIER", "ONNX is written for classifiers; this run learned text, and each runtime wants a cache of its own form", place=str(folder),
+            expected=CLASSIFIER, next_action="export merged, which servers and converters read, or adapter, which servers load on the base model",
         )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="datasigil-export-") as work:
         if form == "adapter":
             names = (ADAPTER, ADAPTER_CONFIG, HEAD, CLASSIFIER, GENERATOR)
-            files = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+            files: Mapping[str, bytes | Path] = {name: folder / name for name in names if (folder / name).is_file()}
             difference = 0.0
         else:
             files, difference = _converted(folder, receipt, recipe, recipe_path.resolve().parent, form, Path(work))
-    document = {
-        "type": "ModelExport",
-        "formatVersion": 1,
-        "form": form,
-        "receiptDigest": receipt.digest,
-        "cardDigest": read_card(folder).digest,
-        "largestDifference": decimal_text(difference, 9),
-        "files": [{"path": name, "sha256": sha256_hex(data), "size": len(data)} for name, data in sorted(files.items())],
-    }  # fmt: skip
-    _write(out, {**files, EXPORT: jcs(document)})
+        document = {
+            "type": "ModelExport",
+            "formatVersion": 1,
+            "form": form,
+            "receiptDigest": receipt.digest,
+            "cardDigest": read_card(folder).digest,
+            "largestDifference": decimal_text(difference, 9),
+            "files": [_listed(name, content) for name, content in sorted(files.items())],
+        }
+        _write(out, {**files, EXPORT: jcs(document)})
     return document
 
 
-def _write(out: Path, files: Mapping[str, bytes]) -> None:
+def _listed(name: str, content: bytes | Path) -> dict[str, Any]:
+    if isinstance(content, bytes):
+        return {"path": name, "sha256": sha256_hex(content), "size": len(content)}
+    with content.open("rb") as file:
+        return {"path": name, "sha256": file_digest(file, "sha256").hexdigest(), "size": content.stat().st_size}
+
+
+def _write(out: Path, files: Mapping[str, bytes | Path]) -> None:
     part = out.with_name(f".{out.name}.partial")
     with translated(out):
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         try:
-            for name, data in files.items():
-                write_file(part / name, data)
+            for name, content in files.items():
+                if isinstance(content, Path):  # weights of any size are copied without being held
+                    shutil.copyfile(content, part / name)
+                else:
+                    write_file(part / name, content)
             part.rename(out)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -113,7 +124,7 @@ def _write(out: Path, files: Mapping[str, bytes]) -> None:
 
 def _converted(
     folder: Path, receipt: Receipt, recipe: Recipe, recipe_folder: Path, form: str, work: Path
-) -> tuple[dict[str, bytes], float]:
+) -> tuple[Mapping[str, bytes | Path], float]:
     """Return the files of a merged or ONNX export, and the largest difference from the trained model on the probes."""
     base = find_base_model(recipe.base, recipe_folder)
     if base.manifest.digest != receipt.document["base"]["manifestDigest"]:
@@ -121,6 +132,27 @@ def _converted(
             "OTHER_BASE", "the run adapted another base model", expected=receipt.document["base"]["manifestDigest"], found=base.manifest.digest
         )  # fmt: skip
     root = snapshot_base_model(base, work / "base-model")
+    files: Mapping[str, bytes | Path]
+    if recipe.task.generates:
+        from training_worker.export_language import merged_language_model
+
+        (work / "merged").mkdir()
+        written, difference, allowed = merged_language_model(root, folder, recipe.training, PROBES, work / "merged")
+        files = {**written, GENERATOR: (folder / GENERATOR).read_bytes()}
+    else:
+        files, difference = _converted_classifier(root, folder, recipe, form)
+        allowed = TOLERANCE
+    if not difference <= allowed:
+        raise ManifestMismatchError(
+            "EXPORT_DIFFERS", "the export does not say what the trained model says, so it was not kept", place=form,
+            expected=f"probabilities within {allowed}", found=f"a difference of {difference:.6f}", next_action="export another form; please report this",
+        )  # fmt: skip
+    return files, difference
+
+
+def _converted_classifier(
+    root: Path, folder: Path, recipe: Recipe, form: str
+) -> tuple[Mapping[str, bytes | Path], float]:
     from training_worker.classifier import build_classifier, load_trained
 
     classifier = read_classifier(folder)
@@ -130,7 +162,7 @@ def _converted(
     tokenizer = load_tokenizer(root)
     expected = [_probabilities(model, ids, classifier) for ids in _probe_ids(tokenizer, classifier)]
     merged = _merge(model)
-    files = {
+    files: dict[str, bytes | Path] = {
         TOKENIZER: (root / TOKENIZER).read_bytes(),
         CONFIG: (root / CONFIG).read_bytes(),
         CLASSIFIER: (folder / CLASSIFIER).read_bytes(),
@@ -145,11 +177,6 @@ def _converted(
     difference = max(
         abs(a - b) for one, two in zip(expected, found, strict=True) for a, b in zip(one, two, strict=True)
     )
-    if not difference <= TOLERANCE:
-        raise ManifestMismatchError(
-            "EXPORT_DIFFERS", "the export does not say what the trained model says, so it was not kept", place=form,
-            expected=f"probabilities within {TOLERANCE}", found=f"a difference of {difference:.6f}", next_action="export another form; please report this",
-        )  # fmt: skip
     return files, difference
 
 

@@ -15,11 +15,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from datasigil.errors import DatasigilError
+from datasigil.errors import DatasigilError, MalformedError
 from training_worker.base_model import quiet_libraries
 from training_worker.classifier import set_determinism, training_device
 from training_worker.recipe_sections import Training
 from training_worker.run_folder import ADAPTER, ADAPTER_CONFIG
+from training_worker.safetensors_header import check_safetensors
 
 quiet_libraries()
 
@@ -135,6 +136,23 @@ def parameter_counts(model: Any) -> tuple[int, int]:
     return int(trained), int(total)
 
 
+def load_adapter(model: Any, folder: Path) -> None:
+    """Load a run's adapter into a freshly built model; its header is checked before.
+
+    Raises:
+        MalformedError: SAFETENSORS for a bad file, WEIGHTS when tensors do not fit the model.
+    """
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    check_safetensors(folder / ADAPTER)
+    state = load_file(str(folder / ADAPTER))
+    wanted = {name: tuple(value.shape) for name, value in get_peft_model_state_dict(model).items()}
+    if {name: tuple(value.shape) for name, value in state.items()} != wanted:
+        raise MalformedError("WEIGHTS", "the tensors do not fit the model the recipe describes", place=ADAPTER)
+    set_peft_model_state_dict(model, state)
+
+
 def adapter_files(model: Any, *, base_name: str) -> dict[str, bytes]:
     """Return the adapter and its configuration as PEFT names them; the same weights give the same bytes."""
     from peft import get_peft_model_state_dict
@@ -151,4 +169,4 @@ def adapter_files(model: Any, *, base_name: str) -> dict[str, bytes]:
     return {ADAPTER: save(state, metadata={"format": "pt"}), ADAPTER_CONFIG: written}
 
 
-__all__ = ["adapter_files", "build_language_model", "parameter_counts", "trained_parameters"]
+__all__ = ["adapter_files", "build_language_model", "load_adapter", "parameter_counts", "trained_parameters"]

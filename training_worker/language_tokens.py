@@ -69,6 +69,11 @@ def read_chat_form(root: Path) -> ChatForm:
     )
 
 
+def shown_template(form: ChatForm) -> str:
+    """Return a chat form's template without the marks that only trainers know: what `ChatWriter` renders, and what a runtime is given."""
+    return _GENERATION.sub("", form.template)
+
+
 def _object(path: Path) -> dict[str, Any]:
     value = parse_json(path.read_bytes(), max_bytes=CONFIG_MAX_BYTES, profile=GENERIC)
     return value if isinstance(value, dict) else {}
@@ -87,7 +92,7 @@ class ChatWriter:
         self._special = dict(form.special)
         try:
             # {% generation %} marks what a trainer learns; the spans below do that for every template.
-            self._template = environment.from_string(_GENERATION.sub("", form.template))
+            self._template = environment.from_string(shown_template(form))
         except TemplateError as error:
             raise MalformedError(
                 "CHAT_TEMPLATE", "the base model's chat template is not one", found=str(error)[:120]
@@ -203,4 +208,12 @@ def _row(
     return ids, [0, *mask[1:]]
 
 
-__all__ = ["CHATML", "ChatForm", "ChatWriter", "language_digest", "read_chat_form", "tokenise_language"]
+__all__ = [
+    "CHATML",
+    "ChatForm",
+    "ChatWriter",
+    "language_digest",
+    "read_chat_form",
+    "shown_template",
+    "tokenise_language",
+]

@@ -14,7 +14,13 @@ from typing import Any
 from datasigil.errors import DatasigilError
 from training_worker.recipe import Recipe
 
-PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "trackio": "trackio"}
+# Any one of a tracker's packages serves; tensorboardX writes the same files and is small.
+PACKAGES = {
+    "tensorboard": ("tensorboard", "tensorboardX"),
+    "wandb": ("wandb",),
+    "mlflow": ("mlflow",),
+    "trackio": ("trackio",),
+}
 
 
 class Trackers:
@@ -40,14 +46,14 @@ class Trackers:
 
 
 def _opened(name: str, recipe: Recipe, folder: Path) -> Any:
-    if util.find_spec(PACKAGES[name]) is None:
+    if all(util.find_spec(package) is None for package in PACKAGES[name]):
         raise DatasigilError(
             "TRACKER",
             "the package of a tracker is not installed",
             place="training.reportTo",
-            expected=PACKAGES[name],
+            expected=" or ".join(PACKAGES[name]),
             found="not installed",
-            next_action=f"pip install {PACKAGES[name]}, or take {name} out of reportTo",
+            next_action=f"pip install {PACKAGES[name][-1]}, or take {name} out of reportTo",
         )
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 

@@ -41,10 +41,8 @@ PENALTIES = (0.1, 0.3, 1.0, 3.0)
 DRAWS = 1_000
 SHARED = Path(os.environ.get("DATASIGIL_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 INTERRUPTED = 130
-QUICK = {
-    "epochs": 3,
-    "unlabelledPerLabelled": 3.0,
-}  # in the place of the recipe's 8 epochs and 5.0: a quarter of the steps
+# In the place of the recipe's 8 epochs and 5.0: a quarter of its steps.
+QUICK = {"epochs": 3, "unlabelledPerLabelled": 3.0}
 NOT_HERE = 77  # `run_all.py`: what is measured is not at hand
 # Test micro and macro F1, percent, as read in public sources on 2026-11-23; none of them was measured here.
 PUBLISHED = (

@@ -2,9 +2,11 @@
 
 import importlib.util
 import sys
+from importlib.util import find_spec
 from types import ModuleType
 
 import pytest
+from conftest import absent
 
 from training_worker.cost import TARGETS, Card, Load, memory, operations_per_token, tokens_per_second
 
@@ -52,7 +54,9 @@ def test_a_packed_layer_is_near_its_original_and_passes_gradients_on(benchmark):
 
 
 def test_the_code_book_is_bitsandbytes_own(benchmark):
-    bnb = pytest.importorskip("bitsandbytes", reason="bitsandbytes is an optional extra")
+    if find_spec("bitsandbytes") is None:
+        absent("bitsandbytes (pip install -e .[dev])")
+    import bitsandbytes as bnb
     import torch
     from nf4 import pack, pairs, unpack
 

@@ -107,16 +107,73 @@ def test_another_recipe_exports_nothing(trained, tmp_path, capsys):
     assert "OTHER_RECIPE" in capsys.readouterr().err
 
 
-def test_a_run_that_learned_text_is_exported_as_its_adapter_alone(tmp_path):
-    (tmp_path / "case").mkdir()
-    case = make_chat_case(tmp_path / "case", write_tiny_llama(tmp_path / "base"))
+@pytest.fixture(scope="module")
+def chatty(tmp_path_factory) -> Case:
+    folder = tmp_path_factory.mktemp("chatty")
+    (folder / "case").mkdir()
+    case = make_chat_case(folder / "case", write_tiny_llama(folder / "base"))
+    case.recipe_path.write_text(case.recipe_path.read_text().replace("epochs: 3", "epochs: 1"))
     case.train()
-    written = export(case, "adapter", tmp_path / "out")
+    return case
+
+
+def test_a_run_that_learned_text_is_exported_as_adapter_and_not_as_onnx(chatty, tmp_path):
+    written = export(chatty, "adapter", tmp_path / "out")
     assert {one["path"] for one in written["files"]} == {"adapter_model.safetensors", "adapter_config.json", "generator.json"}  # fmt: skip
-    for form in ("merged", "onnx"):
-        with pytest.raises(DatasigilError) as caught:
-            export(case, form, tmp_path / form)
-        assert caught.value.code == "NOT_A_CLASSIFIER"
+    with pytest.raises(DatasigilError) as caught:
+        export(chatty, "onnx", tmp_path / "onnx")
+    assert caught.value.code == "NOT_A_CLASSIFIER"
+    assert "merged" in caught.value.next_action
+
+
+def test_a_merged_language_model_answers_without_peft_and_with_the_template_it_was_trained_with(chatty, tmp_path):
+    written = export(chatty, "merged", tmp_path / "out")
+    assert 0 <= float(written["largestDifference"]) < 1e-4
+    assert {one["path"]: one["sha256"] for one in written["files"]} == {
+        path.name: sha256_hex(path.read_bytes()) for path in (tmp_path / "out").iterdir() if path.name != "export.json"
+    }
+    template = (tmp_path / "out" / "chat_template.jinja").read_text()
+    assert "generation %}" not in template
+    assert "<{{ message.role }}>" in template
+    assert "chat_template" not in json.loads((tmp_path / "out" / "tokenizer_config.json").read_text())
+    for path in (tmp_path / "out").glob("*.json"):
+        assert str(tmp_path) not in path.read_text()
+    script = (
+        "import sys\n"
+        "sys.modules['peft'] = None\n"
+        "import torch\n"
+        "from tokenizers import Tokenizer\n"
+        "from transformers import AutoModelForCausalLM\n"
+        "model = AutoModelForCausalLM.from_pretrained(sys.argv[1], use_safetensors=True, local_files_only=True, dtype='float32').eval()\n"
+        "ids = Tokenizer.from_file(sys.argv[1] + '/tokenizer.json').encode('any invoice?').ids\n"
+        "with torch.inference_mode():\n"
+        "    print(torch.softmax(model(torch.tensor([ids])).logits[0, -1], -1).max().item())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "out")], capture_output=True, text=True, check=False)  # fmt: skip
+    assert float(done.stdout) == pytest.approx(likeliest(chatty, "any invoice?"), abs=1e-4), done.stderr[-2000:]
+
+
+def likeliest(case: Case, text: str) -> float:
+    """Return the probability of the likeliest next token by base and adapter side by side."""
+    from training_worker.base_model import load_tokenizer
+    from training_worker.export_language import next_token
+    from training_worker.language_model import build_language_model, load_adapter
+
+    recipe = read_recipe(case.recipe_path)
+    base = (case.folder / recipe.base.path).resolve()
+    model = build_language_model(base, recipe.training)
+    load_adapter(model, case.folder / "run")
+    return float(next_token(model, load_tokenizer(base).encode(text).ids).max())
+
+
+def test_a_merge_that_rounds_too_much_is_not_kept(chatty, tmp_path, monkeypatch):
+    from training_worker import export_language
+
+    monkeypatch.setattr(export_language, "TOLERANCE", {"float32": -1.0})
+    with pytest.raises(DatasigilError) as caught:
+        export(chatty, "merged", tmp_path / "out")
+    assert caught.value.code == "EXPORT_DIFFERS"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_library_that_is_missing_is_named(trained, tmp_path, monkeypatch):

@@ -4,8 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
+from importlib.util import find_spec
 
 import pytest
+from conftest import absent
+from simulator import World
 from trainees import CHAT_TEMPLATE, make_chat_case, write_tiny_llama
 
 from datasigil.errors import DatasigilError, MalformedError
@@ -140,7 +144,8 @@ def test_a_stopped_run_resumes_to_the_same_bytes(tmp_path, llama):
 
 
 def test_packed_weights_train(tmp_path, llama):
-    pytest.importorskip("bitsandbytes", reason="bitsandbytes is an optional extra")
+    if find_spec("bitsandbytes") is None:
+        absent("bitsandbytes (pip install -e .[dev])")
     case = make_chat_case(tmp_path, llama, training="  method: qlora\n")
     case.recipe_path.write_text(case.recipe_path.read_text().replace("epochs: 3", "epochs: 1"))
     test = case.train().receipt["evaluation"]["test"]
@@ -265,3 +270,47 @@ def test_processes_that_verified_different_things_do_not_train(tmp_path, llama, 
     assert all(code != 0 for _, _, code in told)
     assert all("RANKS_DIFFER" in error or "did not verify the same thing" in error for _, error, _ in told), told
     assert not list(tmp_path.glob("run?"))
+
+
+@pytest.mark.long  # two processes from the command line, as a user starts them
+def test_accelerate_launch_starts_processes_that_train_one_model(tmp_path, llama, repository):
+    case = make_chat_case(tmp_path, llama, world=World(now=datetime.now(UTC).replace(microsecond=0)))
+    case.recipe_path.write_text(case.recipe_path.read_text().replace("epochs: 3", "epochs: 1"))
+    launch = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+    ]
+    launch += [
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "--main_process_port",
+        free_port(),
+        "-m",
+        "training_worker",
+    ]
+    wanted = [
+        "train",
+        str(case.recipe_path),
+        "-o",
+        str(tmp_path / "run"),
+        "--policy",
+        str(tmp_path / "datasigil.toml"),
+        "--offline",
+    ]
+    own = {"XDG_STATE_HOME": str(tmp_path / "state"), "HF_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*launch, *wanted], cwd=repository, env=os.environ | own, capture_output=True, text=True, timeout=500, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    ours = read_run(tmp_path / "run").document
+    alone = case.train("alone").receipt
+    assert ours["training"]["examplesRoot"] == alone["training"]["examplesRoot"]
+    assert float(ours["evaluation"]["test"]["loss"]) == pytest.approx(
+        float(alone["evaluation"]["test"]["loss"]), abs=0.02
+    )

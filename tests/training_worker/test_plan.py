@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from trainees import make_case, make_chat_case, write_tiny_llama
 
-from datasigil.errors import DatasigilError, MalformedError
+from datasigil.errors import DatasigilError
 from training_worker.estimate import Cost, on_cards, shape_of, spending
 from training_worker.gate import Refused
 from training_worker.prices import read_prices
@@ -46,7 +46,7 @@ def test_a_list_of_prices_is_closed(tmp_path, old, new):
     assert read_prices(path).named("a").usd_per_hour == 1
     assert old in text
     path.write_text(text.replace(old, new))
-    with pytest.raises(MalformedError) as caught:
+    with pytest.raises(DatasigilError) as caught:
         read_prices(path)
     assert caught.value.code == "PRICES"
 
