@@ -9,6 +9,8 @@ from importlib.util import find_spec
 
 import pytest
 from conftest import absent
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from simulator import World
 from trainees import CHAT_TEMPLATE, make_chat_case, write_tiny_llama
 
@@ -74,6 +76,8 @@ def test_a_run_learns_and_leaves_a_whole_folder(tmp_path, llama):
     assert read_run(finished.folder).digest == finished.receipt_digest
     assert sorted(path.name for path in finished.folder.glob("*.safetensors")) == ["adapter_model.safetensors"]
     assert json.loads((finished.folder / "generator.json").read_bytes())["chatTemplate"] == CHAT_TEMPLATE
+    bill = (finished.folder / "mlbom.cdx.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_7).validate_str(bill) is None
 
 
 @pytest.mark.parametrize(
