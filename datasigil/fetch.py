@@ -79,13 +79,24 @@ class Fetcher:
         """
         return cls(frozenset(origin_of(url) for url in urls), dev, timeout_seconds)
 
-    def get(self, url: str, *, max_bytes: int = FETCH_MAX_BYTES, accept: str = "application/json") -> Response:
+    def get(
+        self,
+        url: str,
+        *,
+        max_bytes: int = FETCH_MAX_BYTES,
+        accept: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
         """Return the answer to GET, following at most three redirects, each checked like the first URL.
+
+        With `headers`, which may hold a secret, no redirect is followed: it is the answer.
 
         Raises:
             BlockedError: FETCH_URL or FETCH_BLOCKED, before anything is sent.
             FetchError: FETCH_FAILED, FETCH_TIMEOUT, FETCH_TLS, FETCH_REDIRECT or FETCH_SIZE.
         """
+        if headers:
+            return self._send("GET", url, None, {"Accept": accept, **headers}, max_bytes)
         for _ in range(FETCH_MAX_REDIRECTS + 1):
             answer = self._send("GET", url, None, {"Accept": accept}, max_bytes)
             if answer.status not in (301, 302, 303, 307, 308):

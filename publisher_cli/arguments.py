@@ -160,6 +160,12 @@ def _login(commands: Any) -> None:
     _registry_option(one)
     _key_option(one)
     one.add_argument("--name", help="what the registry calls you when it meets this key first")
+    one.add_argument(
+        "--scope",
+        action="append",
+        choices=("publish", "status", "train", "work"),
+        help="what the token may do; may be repeated (default: publish, status, train; a training worker needs publish and work)",
+    )
 
 
 def _manifest(commands: Any) -> None:

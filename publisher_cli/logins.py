@@ -23,13 +23,14 @@ from publisher_cli.keys import load_signer
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
 
     from datasigil.client import RegistryClient
     from datasigil.report.terminal import Console
     from datasigil.signing import LocalSigner
 
 LOGIN_MAX_BYTES = 64 * 1024
-SCOPES = ("publish", "status")
+SCOPES = ("publish", "status", "train")  # a worker asks for `work`, too
 _TEXTS = ("url", "did", "token", "tokenExpires", "publisher")
 
 
@@ -69,7 +70,8 @@ def run(given: Namespace, console: Console) -> int:
     """Prove control of the key's DID to a registry and keep the token."""
     signer = load_signer(given.key)
     client = registry_client(registry_url(given.registry), dev=given.dev)
-    login = log_in(client, signer, given.name or signer.controller[-12:], datetime.now(UTC))
+    scopes = tuple(given.scope) if given.scope else SCOPES
+    login = log_in(client, signer, given.name or signer.controller[-12:], datetime.now(UTC), scopes=scopes)
     path = save(login)
     console.say(f"logged in to {login.url} as {login.publisher} until {login.token_expires}; the token lies in {path}")
     shown = {name: value for name, value in login.document().items() if name != "token"}
@@ -79,7 +81,9 @@ def run(given: Namespace, console: Console) -> int:
     return 0
 
 
-def log_in(client: RegistryClient, signer: LocalSigner, name: str, now: datetime) -> Login:
+def log_in(
+    client: RegistryClient, signer: LocalSigner, name: str, now: datetime, *, scopes: Sequence[str] = SCOPES
+) -> Login:
     """Answer the registry's challenge with a signed presentation and return what it granted.
 
     Raises:
@@ -106,7 +110,7 @@ def log_in(client: RegistryClient, signer: LocalSigner, name: str, now: datetime
         challenge=str(challenge["challenge"]),
         domain=domain,
     )
-    reply = client.token(signed, name=name, scopes=SCOPES)
+    reply = client.token(signed, name=name, scopes=scopes)
     if reply["did"] != signer.controller:
         raise _bad_reply("did", signer.controller, reply["did"])
     return parse_login(

@@ -25,7 +25,7 @@ from service.publishers.workload import WorkloadError, verify_workload
 from service.state import State, StateDep
 
 TOKEN_PREFIX = "dsr_"  # noqa: S105 - the public prefix by which secret scanners find leaked tokens
-SCOPES = ("publish", "status", "issue")
+SCOPES = ("publish", "status", "issue", "train", "work")
 _TOKEN = re.compile(r"dsr_[A-Za-z0-9_-]{43}\Z", re.ASCII)
 
 
@@ -175,6 +175,16 @@ def require_publishable(principal: Principal, type_: str) -> None:
             expected="DatasetAuditCredential",
             next_action="publish it under another DID",
         )
+
+
+def may_see_job(principal: Principal | None, *, owner: str, worker: str, public: bool) -> bool:
+    """Whether a training job may be shown: to everybody if it is public, else to who asked, who trains, and operators."""
+    return public or (principal is not None and (principal.did in (owner, worker) or principal.role == "operator"))
+
+
+def may_cancel_job(principal: Principal, *, owner: str) -> bool:
+    """Whether a training job may be called off: by who asked for it, and by operators."""
+    return principal.did == owner or principal.role == "operator"
 
 
 def require_issuer(principal: Principal, issuer: str) -> None:

@@ -22,7 +22,7 @@ from datasigil.fetch import Fetcher
 from service import VERSION, health, problems
 from service.access_cache import TokenCache
 from service.audit_trail import endpoints as audit_trail
-from service.clock import Clock, system_clock
+from service.clock import Clock, seconds_of, system_clock
 from service.credentials import endpoints as credentials
 from service.credentials import vcalm, vocabulary
 from service.credentials.evidence import EvidenceMemory
@@ -45,6 +45,7 @@ from service.middleware import Frame
 from service.notifications import endpoints as notifications
 from service.notifications.sending import Sender
 from service.pages import endpoints as pages
+from service.pages import jobs as job_pages
 from service.publishers import directory
 from service.publishers import endpoints as publishers
 from service.publishers import workload_endpoints as workload_identities
@@ -57,6 +58,7 @@ from service.settings import Settings
 from service.state import State
 from service.status_lists import endpoints as status_lists
 from service.training import endpoints as training
+from service.training import jobs
 from service.transparency_log import endpoints as transparency_log
 from service.transparency_log.cosigning import Cosigner, parse_witness
 from service.transparency_log.store import ProofReader
@@ -81,7 +83,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     problems.install(app)
     routers = [
         *(health, publishers, directory, transparency_log, status_lists, vcalm, lineage, credentials, vocabulary),
-        *(training, workload_identities, notifications, audit_trail, pages),
+        *(training, jobs, workload_identities, notifications, audit_trail, pages, job_pages),
     ]
     if settings.dev:
         from service.credentials import dev_issuers
@@ -150,6 +152,7 @@ def _build(settings: Settings, keys: RegistryKeys, clock: Clock) -> State:
         evidence=EvidenceMemory(),
         metrics=Metrics(),
         clock=clock,
+        serving_since=seconds_of(clock()),
         limiter=RateLimiter(per_second=settings.rate_per_second, burst=settings.rate_burst),
     )
 

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from datasigil.errors import DatasigilError
+from service.limits import JOB_LEASE_SECONDS
 
 
 def _public_url(text: str) -> str:
@@ -46,6 +47,7 @@ class Settings(BaseSettings):
     webhook_origins: tuple[
         str, ...
     ] = ()  # origins that webhooks may reach although they are not public, such as https://ci.internal
+    job_lease_seconds: int = Field(default=JOB_LEASE_SECONDS, ge=2, le=3_600)  # how long a silent worker keeps its job
     rate_per_second: float = Field(default=50.0, gt=0)
     rate_burst: int = Field(default=200, ge=1)
 

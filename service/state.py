@@ -51,6 +51,7 @@ class State:
     limiter: RateLimiter
     metrics: Metrics
     clock: Clock
+    serving_since: int  # seconds since 1970 UTC
 
     @property
     def released(self) -> Released:

@@ -270,6 +270,49 @@ class WorkloadIdentity(SQLModel, table=True):
     created_at: int = Field(sa_type=BigInteger)
 
 
+class TrainingJob(SQLModel, table=True):
+    """One training run that a publisher asked for: what to train, who may claim it, and how far it is (docs/adr/0090)."""
+
+    __tablename__ = "training_job"
+    __table_args__ = (Index("training_job_queue", "worker_did", "state", "seq"),)
+    seq: int | None = Field(default=None, sa_column=Column(SERIAL, primary_key=True))
+    id: str = Field(unique=True)
+    publisher_id: int = Field(sa_type=BigInteger, foreign_key="publisher.id", index=True)
+    worker_did: str = Field(sa_column=Column(Text, nullable=False))
+    name: str = Field(sa_type=Text)
+    recipe: bytes = Field(sa_type=LargeBinary)
+    public: bool = False
+    state: str  # queued | leased | running | finished | refused | failed | cancelled
+    attempt: int = Field(default=0, sa_type=BigInteger)  # the fencing token: it only grows
+    lost: int = 0  # leases whose worker was not heard of again
+    lost_max: int
+    worker: str = ""  # who holds the lease, or held it last
+    lease_until: int = Field(default=0, sa_type=BigInteger)
+    step: int = Field(default=0, sa_type=BigInteger)
+    steps: int = Field(default=0, sa_type=BigInteger)
+    epoch: int = 0
+    epochs: int = 0
+    loss: str = ""
+    eta_seconds: int = Field(default=-1, sa_type=BigInteger)
+    note: str = Field(default="", sa_type=Text)
+    created_at: int = Field(sa_type=BigInteger)
+    changed_at: int = Field(sa_type=BigInteger)
+    ended_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class TrainingResult(SQLModel, table=True):
+    """The one result that was accepted of a job; the key makes a second impossible."""
+
+    __tablename__ = "training_result"
+    job_seq: int = Field(sa_type=BigInteger, foreign_key="training_job.seq", primary_key=True)
+    attempt: int = Field(sa_type=BigInteger)
+    digest: str
+    report: bytes = Field(sa_type=LargeBinary)  # refusal or error, as JSON
+    receipt: bytes = Field(sa_type=LargeBinary)
+    card: bytes = Field(sa_type=LargeBinary)
+    credential_seq: int | None = Field(default=None, sa_type=BigInteger, foreign_key="credential.seq", index=True)
+
+
 def core_table(name: str) -> Table:
     """The Core table of the model with this table name."""
     return SQLModel.metadata.tables[name]
@@ -295,3 +338,5 @@ DELIVERIES = core_table("delivery")
 AUDIT_EVENTS = core_table("audit_event")
 AUDIT_ANCHORS = core_table("audit_anchor")
 WORKLOAD_IDENTITIES = core_table("workload_identity")
+TRAINING_JOBS = core_table("training_job")
+TRAINING_RESULTS = core_table("training_result")

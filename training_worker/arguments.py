@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         "datasigil-train new clauses/ --bundle clauses.sigil.json -o recipe.yaml",
         "datasigil-train train recipe.yaml -o runs/clauses --key me --registry https://registry.example",
     )
-    for add in (_new, _plan, _train, _eval, _card, _review, _release, _pack, _export, _replay):
+    for add in (_new, _plan, _train, _eval, _card, _review, _release, _pack, _export, _replay, _work, _submit, _jobs):
         add(commands)
     return top
 
@@ -245,6 +245,70 @@ def _replay(commands: Any) -> None:
         "--tolerance", default="0.02", metavar="F1", help="largest difference of test macro-F1 (default: 0.02)"
     )
     judging_options(one)
+
+
+def _work(commands: Any) -> None:
+    one = command(
+        commands,
+        "work",
+        "attached.command:run",
+        "Train what a registry's queue asks for, on data below one folder, under your own trust file.",
+        "datasigil-train work --registry https://registry.example --key trainer --data /srv/datasets --runs /srv/runs",
+        notes="Log in first: datasigil login --registry URL --key KEY --scope publish --scope work. A job is judged like any other recipe: the "
+        "registry cannot make this worker train on what your trust file does not find VALID, nor name a file outside --data. Ctrl-C gives the "
+        "job back with its checkpoint. " + _EXIT_CODES,
+    )
+    one.add_argument("--registry", metavar="URL", help="registry you are logged in to (default: DATASIGIL_REGISTRY)")
+    one.add_argument("--key", metavar="NAME_OR_FILE", required=True, help="signs the model credentials")
+    one.add_argument("--publisher", metavar="TEXT", help="your name in them (default: the DID of the key)")
+    one.add_argument(
+        "--data", metavar="DIR", default=".", help="the only folder that jobs may name data in (default: .)"
+    )
+    one.add_argument("--runs", metavar="DIR", default="runs", help="where result folders go (default: runs)")
+    one.add_argument(
+        "--worker", metavar="NAME", help="tells several workers of one user and key apart (default: worker)"
+    )
+    one.add_argument("--until-empty", action="store_true", help="end when no job is waiting")
+    one.add_argument("--prices", metavar="FILE", help="a price list of your own, for budgets in recipes")
+    judging_options(one)
+
+
+def _submit(commands: Any) -> None:
+    one = command(
+        commands,
+        "submit",
+        "attached.asking:submit",
+        "Ask a registry's workers to train a recipe.",
+        "datasigil-train submit recipe.yaml --registry https://registry.example --key me --public",
+        notes="Paths in the recipe are relative to the worker's --data folder.",
+    )
+    one.add_argument("recipe", metavar="RECIPE")
+    one.add_argument("--for-worker", metavar="DID", help="whose workers may claim it (default: your own)")
+    one.add_argument("--public", action="store_true", help="let everybody see state, progress and result on its page")
+    _queue_options(one)
+
+
+def _jobs(commands: Any) -> None:
+    one = command(
+        commands,
+        "jobs",
+        "attached.asking:jobs",
+        "Show the training jobs that you asked for or train, or one of them.",
+        "datasigil-train jobs --registry https://registry.example --key me",
+        "datasigil-train jobs job_0123456789abcdef01234567 --registry https://registry.example --key me --follow",
+        notes="Exit code: 1 when the job was refused or failed.",
+    )
+    one.add_argument("job", metavar="JOB", nargs="?")
+    action = one.add_mutually_exclusive_group()
+    action.add_argument("--follow", action="store_true", help="until it is over")
+    action.add_argument("--cancel", action="store_true", help="call it off; its worker stops at the next heartbeat")
+    _queue_options(one)
+
+
+def _queue_options(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--registry", metavar="URL", help="registry you are logged in to (default: DATASIGIL_REGISTRY)")
+    one.add_argument("--key", metavar="NAME_OR_FILE", required=True, help="the key you are logged in with")
+    dev_option(one)
 
 
 def _amount(text: str) -> float:

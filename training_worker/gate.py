@@ -206,17 +206,27 @@ def read_evidence(path: Path) -> tuple[bytes, bytes | None]:
 
 @contextmanager
 def passed_gate(
-    recipe: Recipe, folder: Path, settings: GateSettings, *, work: Path | None = None, progress: Progress | None = None
+    recipe: Recipe,
+    folder: Path,
+    settings: GateSettings,
+    *,
+    work: Path | None = None,
+    progress: Progress | None = None,
+    fetched: Mapping[str, Path] | None = None,
 ) -> Iterator[PassedGate]:
     """Pass every dataset of a recipe through the gate, and remove the verified copies when the block ends.
 
-    `folder` is what the recipe's paths are relative to; copies go below `work`, by default the system's temporary folder.
+    `folder` is what the recipe's paths are relative to; copies go below `work`, by default the system's temporary folder. `fetched` says where
+    bundles lie that are not where the recipe names them.
 
     Raises:
         Refused: with every report; recorded before it is raised.
         DatasigilError: POLICY_FILE, for a trust file among the data; DISK_FULL and others that make no decision possible.
     """
-    gate = GateFile(tuple(GateDataset(folder / data.bundle, folder / data.path) for data in recipe.data))
+    moved = fetched or {}
+    gate = GateFile(
+        tuple(GateDataset(moved.get(data.bundle, folder / data.bundle), folder / data.path) for data in recipe.data)
+    )
     with _passing(gate, recipe.data, settings, work, progress) as passed:
         yield passed
 

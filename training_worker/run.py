@@ -83,6 +83,7 @@ class RunRequest:
     asked_to_stop: Callable[[], bool] = lambda: False
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     prices: Prices | None = None  # absent: the list that comes with the worker
+    fetched: Mapping[str, Path] = field(default_factory=dict)  # a bundle's place in the recipe -> where it lies instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,9 @@ def train(request: RunRequest) -> Finished:
     place.open(resume=request.resume)
     try:
         place.clear_snapshots()
-        with passed_gate(request.recipe, request.folder, request.gate, work=place.work) as gate:
+        with passed_gate(
+            request.recipe, request.folder, request.gate, work=place.work, fetched=request.fetched
+        ) as gate:
             request.progress.say(_passed(gate))
             ready = make_ready(request, gate, gate_place(gate) / "base-model")
             request.progress.say(_shape(ready.prepared))

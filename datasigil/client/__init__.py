@@ -12,10 +12,12 @@ from datasigil.client.evidence import (
     proven_credentials,
     refresh_evidence,
 )
+from datasigil.client.jobs import JobClient
 from datasigil.client.registry import RegistryClient, RegistryError
 
 __all__ = [
     "HttpTiles",
+    "JobClient",
     "Refreshed",
     "RegistryClient",
     "RegistryError",

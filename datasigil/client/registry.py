@@ -111,13 +111,20 @@ class RegistryClient:
         return self._object(self._get(f"/credentials/{quote(identifier, safe='')}/impact{page}"), ("items",))
 
     def _get(self, path: str, *, max_bytes: int = ANSWER_MAX_BYTES) -> Response:
-        return _accepted(
+        return accepted(
             self.fetcher.get(self.url + path, max_bytes=max_bytes, accept="application/json, application/vc")
         )
 
-    def _post(self, path: str, body: JsonObject, *, secret: bool = True) -> Response:
-        headers = {"Authorization": f"Bearer {self._token}"} if secret and self._token else {}
-        return _accepted(self.fetcher.post(self.url + path, jcs(body), headers=headers, max_bytes=ANSWER_MAX_BYTES))
+    @property
+    def authorization(self) -> Mapping[str, str]:
+        """The header that says who asks; none without a token."""
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+
+    def _post(
+        self, path: str, body: JsonObject, *, secret: bool = True, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        sent = {**(self.authorization if secret else {}), **(headers or {})}
+        return accepted(self.fetcher.post(self.url + path, jcs(body), headers=sent, max_bytes=ANSWER_MAX_BYTES))
 
     def _object(self, answer: Response, members: Sequence[str]) -> JsonObject:
         document = parse_json(answer.body, max_bytes=ANSWER_MAX_BYTES, profile=GENERIC)
@@ -126,7 +133,8 @@ class RegistryClient:
         return document
 
 
-def _accepted(answer: Response) -> Response:
+def accepted(answer: Response) -> Response:
+    """Return a registry's answer unless it is a refusal, which is raised as RegistryError."""
     if answer.status in (200, 201):
         return answer
     try:
@@ -155,4 +163,4 @@ def _answer_form(answer: Response, expected: str) -> MalformedError:
     )  # fmt: skip
 
 
-__all__ = ["RegistryClient", "RegistryError"]
+__all__ = ["RegistryClient", "RegistryError", "accepted"]

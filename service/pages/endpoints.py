@@ -1,6 +1,6 @@
 """Pages for people: front with search, dataset, model, log, badge.
 
-Lives here: parse, call, render. Not here: what is shown where (`views`), templates (`templates/`). No script, no cookie, no
+Lives here: parse, call, render. Not here: training jobs (`jobs`), what is shown where (`views`), templates (`templates/`). No script, no cookie, no
 asset from elsewhere; the content security policy admits this origin's style and images alone.
 """
 
@@ -27,7 +27,7 @@ from service.state import State, StateDep
 router = APIRouter(include_in_schema=False)
 
 _FOLDER = Path(__file__).parent
-_POLICY = (
+POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HTML = "text/html; charset=utf-8"
@@ -39,10 +39,10 @@ async def front(state: StateDep, q: Text = "", cursor: Cursor = "") -> Response:
     try:
         page = await search_page(state, Filter(terms=query_terms(q)), limit=PAGE_DEFAULT_ITEMS, cursor=cursor)
     except Problem as problem:
-        return _page(
+        return render(
             state, "message.html", status=400, title="Search", message=problem.message, advice=problem.expected
         )
-    return _page(state, "front.html", query=q, page=page, log=state.released)
+    return render(state, "front.html", query=q, page=page, log=state.released)
 
 
 @router.get("/datasets/{credential_id}")
@@ -51,7 +51,7 @@ async def show(credential_id: Identifier, state: StateDep) -> Response:
     """A credential in words: what it says, its status, where it came from and what was made of it."""
     view = await state.database.read(credential_view, credential_id)
     if view is None:
-        return _page(
+        return render(
             state,
             "message.html",
             status=404,
@@ -59,7 +59,7 @@ async def show(credential_id: Identifier, state: StateDep) -> Response:
             message="No credential with this id is registered here.",
             advice="Search by name, or look a file up by its SHA-256.",
         )
-    return _page(state, "credential.html", view=view)
+    return render(state, "credential.html", view=view)
 
 
 @router.get("/log/")
@@ -67,7 +67,7 @@ async def show_log(state: StateDep, before: Annotated[Whole | None, Query(ge=0, 
     """The log: its newest entries, its checkpoint and the keys that sign it."""
     released = state.released
     rows = await state.database.read(log_view, min(before, released.size) if before is not None else released.size)
-    return _page(state, "log.html", rows=rows, released=released, note=released.note.decode(), links=log_links(state))
+    return render(state, "log.html", rows=rows, released=released, note=released.note.decode(), links=log_links(state))
 
 
 @router.get("/badge/{credential_id}.svg")
@@ -84,24 +84,25 @@ async def badge(request: Request, credential_id: Identifier, state: StateDep) ->
 @router.get("/static/site.css")
 async def style(request: Request) -> Response:
     """The one stylesheet."""
-    data, digest = _static("site.css")
+    data, digest = static("site.css")
     return stored_reply(request, data, etag=digest, media_type="text/css; charset=utf-8", cache="public, max-age=3600")
 
 
 @router.get("/static/icon.svg")
 async def icon(request: Request) -> Response:
     """The picture of a tab."""
-    data, digest = _static("icon.svg")
+    data, digest = static("icon.svg")
     return stored_reply(request, data, etag=digest, media_type="image/svg+xml", cache="public, max-age=3600")
 
 
-def _page(state: State, template: str, *, status: int = 200, **values: object) -> Response:
+def render(state: State, template: str, *, status: int = 200, policy: str = POLICY, **values: object) -> Response:
+    """A page of this registry under its content security policy."""
     text = (
         _environment()
         .get_template(template)
         .render(registry=state.settings.name, public_url=state.settings.public_url, did=state.keys.did, **values)
     )
-    headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache"}
+    headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache"}
     return Response(text.encode(), status_code=status, media_type=_HTML, headers=headers)
 
 
@@ -116,8 +117,9 @@ def _environment() -> Environment:
     )
 
 
-@lru_cache(maxsize=2)
-def _static(name: str) -> tuple[bytes, str]:
+@lru_cache(maxsize=4)
+def static(name: str) -> tuple[bytes, str]:
+    """A file of `static/` and its SHA-256."""
     import hashlib
 
     data = (_FOLDER / "static" / name).read_bytes()

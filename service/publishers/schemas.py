@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from service.requests import StrictModel
 
-Scope = Literal["publish", "status", "issue"]
+Scope = Literal["publish", "status", "issue", "train", "work"]
 
 
 class ChallengeRequest(StrictModel):
@@ -32,7 +32,7 @@ class TokenRequest(StrictModel):
 
     verifiablePresentation: dict[str, Any]
     name: Annotated[str, Field(max_length=200)] = ""
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=3)] = Field(default=["publish", "status"])
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=5)] = Field(default=["publish", "status"])
     days: Annotated[int, Field(ge=1, le=365)] = 90
 
 

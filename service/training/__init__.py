@@ -1,1 +1,1 @@
-"""Training: what the registry knows about models trained on registered data."""
+"""Training: models trained on registered data, and the queue of jobs from which attached workers claim."""

@@ -1,7 +1,6 @@
 """HTTP face of training: the model credentials that are registered here.
 
-Lives here: models as a collection of their own. Not here: runs and jobs, which the training worker drives, and which will
-claim their work here with lease and heartbeat.
+Lives here: models as a collection of their own. Not here: the queue of training jobs (`jobs`).
 """
 
 from __future__ import annotations
