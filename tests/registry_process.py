@@ -137,8 +137,8 @@ class RegistryProcess:
         if self.process is not None and self.process.poll() is None:
             self.kill()
 
-    def login_body(self, signer: LocalSigner) -> dict[str, Any]:
-        """A body of POST /tokens that answers a fresh challenge."""
+    def login_body(self, signer: LocalSigner, **body: Any) -> dict[str, Any]:
+        """A body of POST /tokens that answers a fresh challenge; more members as given."""
         issued = httpx.post(f"{self.url}/challenges", json={}, timeout=20).json()
         unsigned = {"@context": [CREDENTIALS_V2], "type": ["VerifiablePresentation"], "holder": signer.controller}
         presentation = add_proof(
@@ -149,11 +149,11 @@ class RegistryProcess:
             challenge=issued["challenge"],
             domain=issued["domain"],
         )
-        return {"verifiablePresentation": presentation}
+        return {"verifiablePresentation": presentation, **body}
 
-    def login(self, signer: LocalSigner) -> dict[str, Any]:
+    def login(self, signer: LocalSigner, **body: Any) -> dict[str, Any]:
         """Prove control of a did:key over HTTP; the reply to POST /tokens."""
-        answer = httpx.post(f"{self.url}/tokens", json=self.login_body(signer), timeout=20)
+        answer = httpx.post(f"{self.url}/tokens", json=self.login_body(signer, **body), timeout=20)
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
@@ -165,11 +165,12 @@ class LivePublisher:
     registry: RegistryProcess
     signer: LocalSigner = field(default_factory=lambda: LocalSigner.generate("ed25519"))
     reply: dict[str, Any] = field(default_factory=dict)
+    asked: dict[str, Any] = field(default_factory=dict)  # at login: scopes, say
     indices: Iterator[int] = field(default_factory=itertools.count)
     world: World = field(default_factory=World)
 
     def __post_init__(self) -> None:
-        self.reply = self.registry.login(self.signer)
+        self.reply = self.registry.login(self.signer, **self.asked)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -45,7 +45,7 @@ class JobClient(RegistryClient):
 
     def end(self, job: str, worker: str, attempt: int, outcome: Mapping[str, object]) -> JsonObject:
         """End a job with its result, which is safe to repeat; return `state` and, where it finished, what was registered."""
-        body: JsonObject = {"worker": worker, "attempt": attempt, **outcome}  # type: ignore[dict-item]
+        body: JsonObject = {"worker": worker, "attempt": attempt, **outcome}
         return self._object(self._post(self._path(job, "results"), body), ("id", "state"))
 
     def cancel(self, job: str) -> JsonObject:

@@ -214,7 +214,7 @@ class Leases(RuleBasedStateMachine):
 
 
 TestLeases = Leases.TestCase
-TestLeases.settings = hypothesis_settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestLeases.settings = hypothesis_settings(max_examples=20, stateful_step_count=25, deadline=None)
 
 
 @pytest.mark.long

@@ -6,10 +6,12 @@ is remembered on disk (`work_folder`). docs/adr/0090 has the promises: at most o
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +19,7 @@ from datasigil.bundle import write_bundle
 from datasigil.client import JobClient, RegistryError
 from datasigil.encoding import JsonObject, parse_json
 from datasigil.errors import DatasigilError, MalformedError
+from datasigil.report.terminal import UNDETERMINED
 from training_worker.attached.job_recipe import fetch_evidence, read_job_recipe
 from training_worker.attached.lease import Job, LeaseKeeper, TellingProgress, may_pass
 from training_worker.attached.work_folder import ENTRY_MAX_BYTES, WorkFolder
@@ -26,7 +29,7 @@ from training_worker.online import MODEL_BUNDLE, Publishing
 from training_worker.prices import Prices
 from training_worker.recipe import Recipe
 from training_worker.run import CARD, RECEIPT, RunRequest, train
-from training_worker.run_folder import write_file
+from training_worker.run_folder import PARTIAL_SUFFIX, write_file
 from training_worker.sign_model import CREDENTIAL
 from training_worker.stopping import Interrupted
 
@@ -34,9 +37,12 @@ T = TypeVar("T")
 
 WAIT_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)  # between attempts to reach a registry that is away
 NAP_SECONDS = 0.2  # how soon a wish to stop is noticed while waiting
+UNDECIDED_PAUSES_SECONDS = (1.0, 5.0, 15.0)
 INDEX_DRAWS = 3  # a status index that is taken is drawn again
 _STALE = frozenset({"CHECKPOINT_MISMATCH", "CHECKPOINT", "SAFETENSORS"})
-_OUTCOMES = ("finished", "refused", "failed")
+_MEMBERS = ("id", "attempt", "name", "recipe", "heartbeatSeconds")
+_JOB_ID = re.compile(r"job_[0-9a-f]{24}\Z", re.ASCII)
+DAY_SECONDS = 86_400
 
 
 @dataclass
@@ -90,7 +96,7 @@ class AttachedWorker:
         """Train, and return what there is to hand in; None when the job is no longer this worker's."""
         entry: dict[str, Any] = {"type": "JobOutcome", "formatVersion": 1, "job": job.id, "attempt": job.attempt}
         try:
-            self._run(job, keeper, progress)
+            self._run_decided(job, keeper, progress)
         except Refused as refusal:
             self.say(f"refused: {refusal.headline}")
             return {**entry, "outcome": "refused", "refusal": refusal.document()}
@@ -105,6 +111,23 @@ class AttachedWorker:
             return {**entry, "outcome": "failed", "error": _failure(error)}
         return {**entry, "outcome": "finished"}
 
+    def _run_decided(self, job: Job, keeper: LeaseKeeper, progress: TellingProgress) -> None:
+        """Train; what the gate could not decide is asked again from the checkpoint, since the evidence may have been out of reach only now."""
+        for pause in UNDECIDED_PAUSES_SECONDS:
+            try:
+                self._run(job, keeper, progress)
+            except Refused as refusal:
+                if refusal.exit_code != UNDETERMINED:
+                    raise
+                self.say(f"{refusal.headline}; asking again")
+            else:
+                return
+            self._until_answered(self.client.describe, keeper)
+            self._nap(pause)
+            if self.stop() or keeper.lost is not None:
+                raise Interrupted(*((progress.last["step"], progress.last["steps"]) if progress.last else (0, 0)))
+        self._run(job, keeper, progress)
+
     def _run(self, job: Job, keeper: LeaseKeeper, progress: TellingProgress) -> None:
         try:
             recipe, raw = read_job_recipe(job.recipe, self.root)
@@ -114,11 +137,6 @@ class AttachedWorker:
         if out.is_dir():  # this worker was killed after the run was whole and before it could say so
             _check_own(out, recipe)
             return
-        fetched = self._until_answered(
-            lambda: fetch_evidence(recipe, self.root, self.client, self.folder, job.id), keeper
-        )
-        if fetched is None:
-            raise Interrupted(0, 0)
         request = RunRequest(
             recipe,
             raw,
@@ -130,7 +148,7 @@ class AttachedWorker:
             progress=progress,
             asked_to_stop=lambda: self.stop() or keeper.lost is not None,
             prices=self.prices,
-            fetched=fetched,
+            fetched=self._evidence(recipe, job, keeper),
         )
         try:
             train(request)
@@ -139,14 +157,14 @@ class AttachedWorker:
                 raise
             self.say(f"the checkpoint is of no use ({error.message}); training anew")
             self.folder.forget(job.id)
-            train(
-                _afresh(
-                    request,
-                    self._until_answered(
-                        lambda: fetch_evidence(recipe, self.root, self.client, self.folder, job.id), keeper
-                    ),
-                )
-            )
+            train(replace(request, resume=False, fetched=self._evidence(recipe, job, keeper)))
+
+    def _evidence(self, recipe: Recipe, job: Job, keeper: LeaseKeeper) -> dict[str, Path]:
+        ask = partial(fetch_evidence, recipe, self.root, self.client, self.folder, job.id)
+        fetched = self._until_answered(ask, keeper)
+        if fetched is None:
+            raise Interrupted(0, 0)
+        return fetched
 
     def _leave(self, job: Job, keeper: LeaseKeeper, words: str) -> None:
         """Give the job back with its checkpoint, or drop what counts no more."""
@@ -174,34 +192,42 @@ class AttachedWorker:
 
     def _hand_in(self, entry: Mapping[str, Any]) -> None:
         """Hand a result in; it stays in the outbox until the registry has answered."""
-        job = str(entry["job"])
+        job, answer = str(entry["job"]), None
+        try:
+            body = self._body(entry)
+        except DatasigilError as error:
+            self._replace(entry, f"the finished run cannot be read: {error.message}", error.place)
+            return
         for draw in range(INDEX_DRAWS):
             try:
-                body = self._body(entry)
-                answer = self._until_answered(
-                    lambda body=body: self.client.end(job, self.identity, int(entry["attempt"]), body)  # type: ignore[misc]
-                )
+                answer = self._until_answered(partial(self.client.end, job, self.identity, int(entry["attempt"]), body))
                 break
             except RegistryError as error:
-                if error.code == "STATUS_INDEX_TAKEN" and draw < INDEX_DRAWS - 1:
+                taken = error.code == "STATUS_INDEX_TAKEN"
+                if taken and draw < INDEX_DRAWS - 1:
                     self._sign_again(job)
-                elif error.status in (404, 409) and error.code != "STATUS_INDEX_TAKEN":
+                    body = self._body(entry)
+                elif error.status in (404, 409) and not taken:
                     self._lost(job, error)
                     return
+                elif error.status in (401, 403) or entry["outcome"] == "failed":
+                    raise  # it is the worker that is refused; the result stays
                 else:
-                    self._refused_result(entry, error)
+                    words = f"the registry did not take the result ({error.code}): {error.message}"
+                    self._replace(entry, words, error.place)
                     return
-        if answer is None:
-            return
+        if answer is not None:
+            self._handed_in(entry, answer)
+
+    def _handed_in(self, entry: Mapping[str, Any], answer: JsonObject) -> None:
+        job = str(entry["job"])
         self.counts[str(entry["outcome"])] += 1
         if entry["outcome"] == "finished":
             self._keep_bundle(job, answer)
         self.folder.drop(job)
         self.folder.forget(job)
-        self.say(
-            f"job {job}: {answer['state']}"
-            + (f", in the log as entry {answer['logIndex']}" if "logIndex" in answer else "")
-        )
+        where = f", in the log as entry {answer['logIndex']}" if "logIndex" in answer else ""
+        self.say(f"job {job}: {answer['state']}{where}")
 
     def _body(self, entry: Mapping[str, Any]) -> JsonObject:
         body = {name: entry[name] for name in ("outcome", "refusal", "error") if name in entry}
@@ -223,8 +249,8 @@ class AttachedWorker:
         """Sign the model credential with a fresh status index."""
         out = self.folder.result(job)
         receipt = parse_json((out / RECEIPT).read_bytes(), max_bytes=ENTRY_MAX_BYTES)
-        subject = parse_json((out / CREDENTIAL).read_bytes())["credentialSubject"]  # type: ignore[index,call-overload]
-        for name, data in self.publishing.sign(receipt, subject["receiptDigest"], subject["cardDigest"]).items():  # type: ignore[arg-type,index,call-overload]
+        subject = parse_json((out / CREDENTIAL).read_bytes())["credentialSubject"]
+        for name, data in self.publishing.sign(receipt, subject["receiptDigest"], subject["cardDigest"]).items():
             write_file(out / name, data)
 
     def _lost(self, job: str, error: RegistryError) -> None:
@@ -235,17 +261,11 @@ class AttachedWorker:
         self.folder.drop(job)
         self.folder.forget(job)
 
-    def _refused_result(self, entry: Mapping[str, Any], error: RegistryError) -> None:
-        """The registry does not take this result as it is: say so in its place, unless it refuses the worker itself."""
-        if error.status in (401, 403) or entry["outcome"] == "failed":
-            raise error
-        self.say(f"job {entry['job']}: the registry does not take the result ({error.code}: {error.message})")
-        failure = _failure(
-            DatasigilError(
-                "RESULT_REFUSED", f"the registry did not take the result: {error.message}", place=error.place
-            )
-        )
+    def _replace(self, entry: Mapping[str, Any], words: str, place: str) -> None:
+        """Hand in, in a result's place, why it cannot be handed in; its run folder stays."""
+        self.say(f"job {entry['job']}: {words}")
         kept = {name: entry[name] for name in ("type", "formatVersion", "job", "attempt")}
+        failure = _failure(DatasigilError("RESULT_REFUSED", words, place=place))
         replaced = {**kept, "outcome": "failed", "error": failure}
         self.folder.put(replaced)
         self._hand_in(replaced)
@@ -283,8 +303,6 @@ class AttachedWorker:
 
     def _worth_keeping(self) -> frozenset[str]:
         """Return the jobs that are still open among those whose checkpoints lie here."""
-        from training_worker.run_folder import PARTIAL_SUFFIX
-
         kept = set()
         for path in self.folder.runs.glob(f"job_*{PARTIAL_SUFFIX}"):
             job = path.name.removesuffix(PARTIAL_SUFFIX)
@@ -300,35 +318,18 @@ class AttachedWorker:
 
 
 def _job_of(answer: JsonObject) -> Job:
-    """Return the job in the answer to a claim.
+    """Return the job in the answer to a claim; its id becomes a file's name, so nothing else than the form of one passes.
 
     Raises:
         MalformedError: REGISTRY_ANSWER.
     """
     value: Any = answer["job"]
-    try:
-        job = Job(value["id"], value["attempt"], value["name"], value["recipe"], float(value["heartbeatSeconds"]))
-        plain = (
-            job.id.isascii()
-            and job.id.removeprefix("job_").isalnum()
-            and job.id.startswith("job_")
-            and len(job.id) < 64
-        )
-        fits = (
-            plain
-            and isinstance(job.attempt, int)
-            and isinstance(job.recipe, dict)
-            and 0 < job.heartbeat_seconds < 86_400
-        )
-    except (KeyError, TypeError, ValueError, AttributeError):
-        fits = False
-    if not fits:
-        raise MalformedError(
-            "REGISTRY_ANSWER",
-            "the registry's answer is not a job",
-            expected="id, attempt, name, recipe, heartbeatSeconds",
-        )
-    return job
+    if isinstance(value, dict):
+        job, attempt, name, recipe, beat = (value.get(member) for member in _MEMBERS)
+        plain = isinstance(job, str) and _JOB_ID.match(job) and isinstance(name, str) and isinstance(recipe, dict)
+        if plain and isinstance(attempt, int) and isinstance(beat, int) and 0 < beat < DAY_SECONDS:
+            return Job(str(job), attempt, str(name), dict(recipe or {}), float(beat))
+    raise MalformedError("REGISTRY_ANSWER", "the registry's answer is not a job", expected=", ".join(_MEMBERS))
 
 
 def _failure(error: DatasigilError) -> dict[str, str]:
@@ -358,14 +359,6 @@ def _check_own(out: Path, recipe: Recipe) -> None:
             place=str(out),
             next_action="move it away and submit the job anew",
         )
-
-
-def _afresh(request: RunRequest, fetched: Mapping[str, Path] | None) -> RunRequest:
-    from dataclasses import replace
-
-    if fetched is None:
-        raise Interrupted(0, 0)
-    return replace(request, resume=False, gate=request.gate, fetched=fetched)
 
 
 __all__ = ["AttachedWorker"]

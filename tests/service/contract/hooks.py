@@ -18,13 +18,37 @@ from datasigil.canonical import document_digest
 from datasigil.signing import LocalSigner
 
 registry = RegistryProcess(Path(os.environ["REGISTRY_FOLDER"]), port=int(os.environ["REGISTRY_PORT"]))
-publisher = LivePublisher(registry, LocalSigner.from_seed(os.environ["REGISTRY_OPERATOR_SEED"].encode()))
+publisher = LivePublisher(
+    registry,
+    LocalSigner.from_seed(os.environ["REGISTRY_OPERATOR_SEED"].encode()),
+    asked={"scopes": ["publish", "status", "issue", "train", "work"]},
+)
 chance = random.Random(20261125)
 published = [publisher.publish(), publisher.publish()]
 one = publisher.credential()
 published.append(publisher.publish(one, manifest=publisher.manifest(one), publicManifest=True))
 digest = one["credentialSubject"]["manifest"]["digest"]
 slug = publisher.reply["statusLists"]["revocation"].split("/")[-2]
+recipe = json.loads(
+    (Path(__file__).parents[3] / "openapi/openapi.json").read_text("utf-8")
+)["paths"]["/training/jobs"]["post"]["requestBody"]["content"]["application/json"]["example"]["recipe"]  # fmt: skip
+leases: list[dict[str, Any]] = []
+WORKERS = ("contract-a", "contract-b")
+
+
+def leased() -> dict[str, Any]:
+    """A lease of some worker: a new one, or one that may be lost by now."""
+    if not leases or chance.random() < 0.5:
+        httpx.post(f"{registry.url}/training/jobs", json={"recipe": recipe}, headers=publisher.headers, timeout=20)
+        worker = chance.choice(WORKERS)
+        answer = httpx.post(
+            f"{registry.url}/training/claims", json={"worker": worker}, headers=publisher.headers, timeout=20
+        )
+        if "job" in answer.json():
+            leases.append(
+                {"id": answer.json()["job"]["id"], "attempt": answer.json()["job"]["attempt"], "worker": worker}
+            )
+    return chance.choice(leases[-3:])
 
 
 @schemathesis.auth()
@@ -52,6 +76,10 @@ def body_of(label: str) -> Any:
         return publisher.status_request(document, chance.choice(["revocation", "suspension"]))
     if label == "POST /credentials/verify":
         return {"verifiableCredential": chance.choice(published), "options": {}}
+    if label == "POST /training/jobs":
+        return {"recipe": recipe, "public": chance.random() < 0.5}
+    if label == "POST /training/claims":
+        return {"worker": chance.choice(WORKERS)}
     if label == "POST /tokens":
         return registry.login_body(publisher.signer)
     return None
@@ -81,6 +109,11 @@ def before_call(context: Any, case: schemathesis.Case, kwargs: dict[str, Any]) -
     if label == "DELETE /tokens/{token_id}":
         answer = httpx.post(f"{registry.url}/tokens", json=registry.login_body(publisher.signer), timeout=20)
         path["token_id"] = answer.json().get("id", "none")  # none while a hundred are live
+    if "job_id" in path:
+        lease = leased()
+        path["job_id"] = lease["id"]
+        if isinstance(case.body, dict) and "attempt" in case.body:
+            case.body |= {"attempt": lease["attempt"], "worker": lease["worker"]}
     body = body_of(label) if case.media_type == "application/json" else None
     if body is not None:
         case.body = body
