@@ -307,14 +307,13 @@ def test_a_worker_without_the_scope_says_what_to_do(site, folder, monkeypatch):
 
 
 def test_two_workers_never_have_the_same_job(site, tmp_path):
-    jobs = [site.submit(site.recipe(seed=seed)) for seed in range(4)]
+    jobs = [site.submit(site.recipe(seed=seed)) for seed in range(2)]
     one, two = (WorkFolder(tmp_path / name, tmp_path / f"{name}-runs") for name in ("one", "two"))
     with one.held() as first, two.held() as second:
         a, b = site.client().claim(first)["job"], site.client().claim(second)["job"]
-    assert {a["id"], b["id"]} <= set(jobs)
-    assert a["id"] != b["id"]
+    assert {a["id"], b["id"]} == set(jobs)
     wait_for(lambda: site.state(a["id"])["state"] == "leased")
     done = [work(site, folder) for folder in (one, two)]
-    assert sum(each.counts["finished"] for each in done) == 4
+    assert sum(each.counts["finished"] for each in done) == 2
     credentials = {site.state(job)["credential"] for job in jobs}
-    assert len(credentials) == 4
+    assert len(credentials) == 2

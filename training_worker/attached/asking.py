@@ -66,7 +66,7 @@ def jobs(given: Namespace, console: Console) -> int:
 
 
 def _client(given: Namespace) -> JobClient:
-    signer = load_signer(places.key_file(given.key), places.passphrase())
+    signer = load_signer(places.key_file(given.key), places.passphrase(f"passphrase for the key {given.key}"))
     return job_client(required_registry(given), signer.controller, dev=places.is_dev(given.dev))
 
 

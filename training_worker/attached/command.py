@@ -43,8 +43,8 @@ def required_registry(given: Namespace) -> str:
     Raises:
         DatasigilError: USAGE.
     """
-    url = places.registry_url(given.registry)
-    if url is None:
+    url = places.named_registry(given.registry)
+    if not url:
         raise DatasigilError(
             "USAGE",
             "no registry was named",
@@ -57,13 +57,19 @@ def required_registry(given: Namespace) -> str:
 def run(given: Namespace, console: Console) -> int:
     """Work until stopped; 0 when the queue was emptied (--until-empty) or work ended between two jobs, 130 when it ended within one."""
     url, dev = required_registry(given), places.is_dev(given.dev)
+    if given.offline:
+        raise DatasigilError(
+            "USAGE",
+            "an attached worker asks its registry for jobs and for evidence of now",
+            next_action="leave --offline out",
+        )
     root = Path(given.data)
     if not root.is_dir():
         raise DatasigilError(
             "DATA_FOLDER", "there is no such folder", place=str(root), expected="the folder that jobs may name data in",
             next_action="name it with --data",
         )  # fmt: skip
-    places.load_policy(given.policy)  # a trust file that cannot be read is told now, not at the first job
+    places.load_policy(given.policy, outside=[root])  # told now, not at the first job
     publishing = Publishing.open(url, given.key, given.publisher, dev=dev)
     name = given.worker or "worker"
     place = places.state_folder() / "work" / sha256_hex(f"{url} {publishing.signer.controller} {name}".encode())[:16]
