@@ -39,6 +39,7 @@ from service.tables import (
 )
 from service.transparency_log.repository import StoredState, count_entries, read_state
 from service.transparency_log.store import SqlTileStore
+from service.training.checking import results_checked
 from service.transparency_log.writing import check_entries, open_own
 
 _FINDINGS_MAX = 100
@@ -88,6 +89,7 @@ def check_everything(settings: Settings) -> Findings:
             _check_lists(connection, keys, findings)
             _check_manifests(connection, findings)
             _check_trail(connection, findings)
+            _check_jobs(connection, findings)
     finally:
         database.close()
     return findings
@@ -259,3 +261,9 @@ def _manifests(connection: Connection) -> Iterator[tuple[str, bytes]]:
     for digest in connection.execute(select(MANIFESTS.c.digest)).scalars().all():
         body = connection.execute(select(MANIFESTS.c.body).where(MANIFESTS.c.digest == digest)).scalar_one()
         yield digest, bytes(body)
+
+
+def _check_jobs(connection: Connection, findings: Findings) -> None:
+    for fault in results_checked(connection):
+        findings.count("training jobs")
+        findings.errors += [fault] if fault else []

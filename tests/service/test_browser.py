@@ -1,5 +1,6 @@
 """The pages in a real browser: each loads without a complaint of the console, on a wide screen and on a phone."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from playwright.sync_api import Page, sync_playwright
-from registry_process import LivePublisher, RegistryProcess
+from registry_process import REPOSITORY, LivePublisher, RegistryProcess
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -47,4 +48,43 @@ def test_every_page_loads_without_a_complaint(page: Page, tmp_path: Path) -> Non
         page.goto(f"{registry.url}/datasets/{first['id']}")
         assert "Do not use it" in page.inner_text(".banner.revoked")
         assert page.evaluate("document.querySelector('img').naturalWidth") > 0
+    assert complaints == []
+
+
+@pytest.mark.needs_chromium
+@pytest.mark.timeout(180)
+def test_a_jobs_page_follows_its_worker_without_being_loaded_again(page: Page, tmp_path: Path) -> None:
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    with RegistryProcess(tmp_path / "data").initialise() as registry:
+        trainer = LivePublisher(registry, asked={"scopes": ["train", "work"]})
+
+        def post(path: str, **body: object) -> dict:
+            answer = httpx.post(f"{registry.url}/training/{path}", json=body, headers=trainer.headers, timeout=20)
+            assert answer.status_code in (200, 201), answer.text
+            return dict(answer.json())
+
+        document = json.loads((REPOSITORY / "openapi/openapi.json").read_text("utf-8"))
+        body = document["paths"]["/training/jobs"]["post"]["requestBody"]["content"]["application/json"]["example"]
+        job = post("jobs", **{**body, "public": True})["id"]
+        held = {"worker": "browser-test", "attempt": post("claims", worker="browser-test")["job"]["attempt"]}
+        page.set_viewport_size({"width": 390, "height": 800})
+        page.goto(f"{registry.url}/jobs/{job}")
+        page.evaluate("window.same = true")
+        assert "leased" in page.inner_text(".banner")
+        told = {"steps": 60, "epoch": 1, "epochs": 3, "loss": "0.6931", "etaSeconds": 48}
+        post(f"jobs/{job}/heartbeats", **held, progress={**told, "step": 12})
+        page.wait_for_selector("progress[value='12']")
+        assert "0.6931" in page.inner_text("#live")
+        post(
+            f"jobs/{job}/results", **held, outcome="failed", error={"code": "DISK_FULL", "message": "the disk is full"}
+        )
+        page.wait_for_selector(".banner.failed")
+        assert "the disk is full" in page.inner_text("#live")
+        assert page.evaluate("window.same"), "the page was loaded again"
+        assert page.title().startswith("Contract clauses: failed")
+        for path in ("/jobs", f"/jobs/{job}"):
+            page.goto(registry.url + path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, f"{path} is wider than the screen"
     assert complaints == []

@@ -7,8 +7,11 @@ from uuid import uuid4
 
 import pytest
 from model_results import model_result
+from sqlalchemy import update
 
 from datasigil.signing import LocalSigner
+from service.fsck import check_everything
+from service.tables import TRAINING_JOBS, TRAINING_RESULTS
 from service.training import recipes
 
 SCOPES = ["publish", "status", "train", "work"]
@@ -232,6 +235,22 @@ def test_the_same_idempotency_key_asks_for_one_job(caller):
         422,
         "IDEMPOTENCY_KEY_REUSED",
     )
+
+
+def test_fsck_finds_a_result_that_was_altered(registry, caller):
+    caller.submit()
+    lease = caller.claim()
+    result = model_result(caller.publisher, [RECIPE["data"][0]["credential"]])
+    caller.about(lease, "results", outcome="finished", **result)
+    other = caller.submit()
+    registry.settle()
+    assert check_everything(registry.settings).lines() == [check_everything(registry.settings).lines()[-1]]
+    with registry.state.database.writer.begin() as connection:
+        connection.execute(update(TRAINING_RESULTS).values(card=b"{}"))
+        connection.execute(update(TRAINING_JOBS).where(TRAINING_JOBS.c.id == other["id"]).values(state="refused"))
+    found = check_everything(registry.settings).lines()
+    assert any("the card is not the one" in line for line in found)
+    assert any("refused without a result" in line for line in found)
 
 
 # Who may do what ------------------------------------------------------------------------------------------------------
