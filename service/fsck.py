@@ -37,9 +37,9 @@ from service.tables import (
     STATUS_INDICES,
     STATUS_LISTS,
 )
+from service.training.checking import results_checked
 from service.transparency_log.repository import StoredState, count_entries, read_state
 from service.transparency_log.store import SqlTileStore
-from service.training.checking import results_checked
 from service.transparency_log.writing import check_entries, open_own
 
 _FINDINGS_MAX = 100
