@@ -15,7 +15,7 @@ from training_worker.attached import worker as worker_module
 from training_worker.attached.job_recipe import read_job_recipe
 from training_worker.attached.work_folder import WorkFolder
 from training_worker.finished import check_run
-from training_worker.gate import GateSettings
+from training_worker.gate import GateSettings, Refused
 from training_worker.main import main
 from training_worker.online import renewer
 
@@ -227,6 +227,21 @@ def test_a_run_that_was_whole_when_the_worker_was_killed_is_handed_in_and_not_tr
     monkeypatch.setattr(worker_module, "train", lambda request: pytest.fail("trained again"))
     assert work(site, folder).counts == {"finished": 1}
     assert site.state(job)["state"] == "finished"
+
+
+def test_what_the_gate_could_not_decide_is_asked_again_and_then_refused(site, folder, monkeypatch):
+    asked = []
+
+    def undecided(request):
+        asked.append(request.resume)
+        raise Refused("INDETERMINATE: the status list cannot be fetched", 3, (), during_run=True)
+
+    monkeypatch.setattr(worker_module, "train", undecided)
+    monkeypatch.setattr(worker_module, "UNDECIDED_PAUSES_SECONDS", (0.0, 0.0))
+    job = site.submit()
+    assert work(site, folder).counts == {"refused": 1}
+    assert len(asked) == 3
+    assert site.state(job)["refusal"]["decision"] == "INDETERMINATE"
 
 
 def test_a_fenced_worker_hands_nothing_in_and_puts_nothing_into_the_log(site, folder, monkeypatch):
