@@ -10,7 +10,21 @@ import pytest
 from training_worker.arguments import parser
 from training_worker.main import main
 
-COMMANDS = ("new", "plan", "train", "eval", "card", "review", "release", "pack", "export", "replay")
+COMMANDS = (
+    "new",
+    "plan",
+    "train",
+    "eval",
+    "card",
+    "review",
+    "release",
+    "pack",
+    "export",
+    "replay",
+    "work",
+    "submit",
+    "jobs",
+)
 
 
 def test_help_lists_exactly_the_commands_that_exist(capsys):
