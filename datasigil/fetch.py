@@ -80,13 +80,8 @@ class Fetcher:
         return cls(frozenset(origin_of(url) for url in urls), dev, timeout_seconds)
 
     def get(
-        self,
-        url: str,
-        *,
-        max_bytes: int = FETCH_MAX_BYTES,
-        accept: str = "application/json",
-        headers: Mapping[str, str] | None = None,
-    ) -> Response:
+        self, url: str, *, max_bytes: int = FETCH_MAX_BYTES, accept: str = "application/json", headers: Mapping[str, str] | None = None,
+    ) -> Response:  # fmt: skip
         """Return the answer to GET, following at most three redirects, each checked like the first URL.
 
         With `headers`, which may hold a secret, no redirect is followed: it is the answer.

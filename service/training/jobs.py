@@ -15,31 +15,32 @@ from fastapi import APIRouter, Path, Request, Response
 
 from datasigil.canonical import jcs
 from datasigil.credentials.did import check_did
-from datasigil.encoding import GENERIC, parse_json
+from datasigil.encoding import GENERIC
 from datasigil.errors import DatasigilError
-from datasigil.models.card import card_bytes
-from datasigil.models.receipt import receipt_bytes
 from service.access import PrincipalDep, may_cancel_job, may_see_job, principal_of, require_scope
 from service.access_cache import Principal
 from service.credentials.endpoints import Cursor, Limit
 from service.credentials.idempotency import idempotency_key
-from service.credentials.registration import Context, Registration, check
 from service.documentation import READ_PROBLEMS, WRITE_PROBLEMS, body_of, problems, signed_document
 from service.limits import (
-    JOB_HEARTBEATS_PER_LEASE,
     JOB_POLL_SECONDS,
     JOB_RESULT_MAX_BYTES,
     PAGE_DEFAULT_ITEMS,
-    REQUEST_MAX_BYTES,
 )
 from service.problems import Problem
 from service.publishers.endpoints import timestamp
 from service.replies import json_reply, stored_reply
 from service.requests import parse_body, read_body, read_json, to_model
 from service.state import State, StateDep
+from service.training.answering import (
+    accepted_reply,
+    heartbeat_seconds,
+    job_reply,
+    job_summary,
+    lease_of,
+    progress_columns,
+)
 from service.training.operations import (
-    Accepted,
-    AcceptResult,
     CancelJob,
     ClaimJob,
     GiveBack,
@@ -47,8 +48,9 @@ from service.training.operations import (
     SubmitJob,
     unknown_job,
 )
-from service.training.recipes import check_recipe, credentials_of
-from service.training.repository import HELD, Held, JobRow, job_by_id, jobs_before, result_of
+from service.training.recipes import check_recipe
+from service.training.repository import Held, JobRow, job_by_id, jobs_before, result_of
+from service.training.results import result_operation
 from service.training.schemas import (
     ClaimReply,
     ClaimRequest,
@@ -58,9 +60,6 @@ from service.training.schemas import (
     JobPage,
     JobReply,
     JobRequest,
-    JobSummary,
-    Lease,
-    Progress,
     ResultReply,
     ResultRequest,
 )
@@ -129,7 +128,7 @@ async def submit_job(request: Request, principal: PrincipalDep, state: StateDep)
             idempotency=idempotency_key(request, principal.publisher_id, raw),
         )
     )
-    return json_reply(_reply(state, row, principal), status=201 if fresh else 200)
+    return json_reply(job_reply(state, row, principal), status=201 if fresh else 200)
 
 
 @router.post(
@@ -146,16 +145,7 @@ async def claim_job(request: Request, principal: PrincipalDep, state: StateDep) 
     row = await state.sequencer.submit(ClaimJob(principal.did, asked.worker, seconds, state.serving_since))
     if row is None:
         return json_reply(ClaimReply(retryAfterSeconds=min(JOB_POLL_SECONDS, seconds)))
-    lease = Lease(
-        id=row.id,
-        attempt=row.attempt,
-        name=row.name,
-        owner=row.owner,
-        recipe=_recipe(row),
-        leaseUntil=timestamp(row.lease_until),
-        heartbeatSeconds=_heartbeat_seconds(state),
-    )
-    return json_reply(ClaimReply(job=lease))
+    return json_reply(ClaimReply(job=lease_of(state, row)))
 
 
 @router.post(
@@ -180,9 +170,9 @@ async def heartbeat(request: Request, job_id: JobId, principal: PrincipalDep, st
     asked = to_model(await read_json(request), HeartbeatRequest)
     held = Held(job_id, principal.did, asked.worker, asked.attempt)
     until = await state.sequencer.submit(
-        Heartbeat(held, state.settings.job_lease_seconds, _progress_columns(asked.progress))
+        Heartbeat(held, state.settings.job_lease_seconds, progress_columns(asked.progress))
     )
-    return json_reply(HeartbeatReply(leaseUntil=timestamp(until), heartbeatSeconds=_heartbeat_seconds(state)))
+    return json_reply(HeartbeatReply(leaseUntil=timestamp(until), heartbeatSeconds=heartbeat_seconds(state)))
 
 
 @router.post(
@@ -200,7 +190,7 @@ async def give_back(request: Request, job_id: JobId, principal: PrincipalDep, st
     asked = to_model(await read_json(request), GiveBackRequest)
     held = Held(job_id, principal.did, asked.worker, asked.attempt)
     row = await state.sequencer.submit(GiveBack(held, asked.note))
-    return json_reply(_reply(state, row, principal))
+    return json_reply(job_reply(state, row, principal))
 
 
 @router.post(
@@ -233,9 +223,9 @@ async def accept_result(request: Request, job_id: JobId, principal: PrincipalDep
     row = await state.database.read(job_by_id, job_id)
     if row is None or row.worker_did != principal.did:
         raise unknown_job()
-    operation = await anyio.to_thread.run_sync(_result_operation, given, row, principal, state)
+    operation = await anyio.to_thread.run_sync(result_operation, given, row, principal, state)
     accepted = await state.sequencer.submit(operation)
-    return json_reply(_accepted(state, accepted), status=201 if accepted.fresh else 200)
+    return json_reply(accepted_reply(state, accepted), status=201 if accepted.fresh else 200)
 
 
 @router.post(
@@ -251,7 +241,7 @@ async def cancel_job(job_id: JobId, principal: PrincipalDep, state: StateDep) ->
     if not may_cancel_job(principal, owner=row.owner):
         raise Problem("FORBIDDEN", "Only who asked for a job, or an operator, cancels it")
     cancelled = await state.sequencer.submit(CancelJob(row.id, principal.did))
-    return json_reply(_reply(state, cancelled, principal))
+    return json_reply(job_reply(state, cancelled, principal))
 
 
 @router.get(
@@ -271,7 +261,7 @@ async def list_jobs(
     before = state.cursors.read(query, cursor) if cursor else NEWEST
     rows = await state.database.read(jobs_before, before, limit + 1, did=did, every=every)
     following = state.cursors.make(query, rows[limit - 1].seq) if len(rows) > limit else None
-    return json_reply(JobPage(items=[_summary(state, row) for row in rows[:limit]], next=following))
+    return json_reply(JobPage(items=[job_summary(state, row) for row in rows[:limit]], next=following))
 
 
 @router.get(
@@ -284,7 +274,7 @@ async def read_job(request: Request, job_id: JobId, state: StateDep) -> Response
     """One job: state, progress, and how it ended."""
     principal = await _caller(request, state)
     row = await _visible(state, job_id, principal)
-    reply = _reply(state, row, principal)
+    reply = job_reply(state, row, principal)
     stored = await state.database.read(result_of, row.seq)
     if stored is not None:
         result, digest = stored
@@ -336,139 +326,3 @@ async def _visible(state: State, job_id: str, principal: Principal | None) -> Jo
     if row is None or not may_see_job(principal, owner=row.owner, worker=row.worker_did, public=row.public):
         raise unknown_job()
     return row
-
-
-def _result_operation(given: ResultRequest, row: JobRow, principal: Principal, state: State) -> AcceptResult:
-    """The checked result; CPU only."""
-    registration, receipt, card = None, b"", b""
-    if given.outcome == "finished":
-        registration, receipt, card = _checked_run(given, row, principal, state)
-    report: dict[str, Any] = {}
-    note = ""
-    if given.refusal is not None:
-        report, note = given.refusal.model_dump(exclude_none=True), given.refusal.headline[:500]
-    if given.error is not None:
-        report, note = given.error.model_dump(exclude_defaults=True), f"{given.error.code}: {given.error.message}"[:500]
-    content = {"outcome": given.outcome, "report": report}
-    digest = hashlib.sha256(jcs(content))
-    digest.update(registration.document if registration is not None else b"")
-    return AcceptResult(
-        held=Held(row.id, principal.did, given.worker, given.attempt),
-        outcome=given.outcome,
-        digest=digest.hexdigest(),
-        note=note,
-        report=jcs(report) if report else b"",
-        receipt=receipt,
-        card=card,
-        registration=registration,
-    )
-
-
-def _checked_run(
-    given: ResultRequest, row: JobRow, principal: Principal, state: State
-) -> tuple[Registration, bytes, bytes]:
-    """Credential, receipt and card that belong together and to this job."""
-    require_scope(principal, "publish")
-    assert given.receipt is not None and given.card is not None  # noqa: PT018 - the model has checked both
-    context = Context(state.settings.public_url, state.keys.origin, state.keys.did, state.clock())
-    registration = check(given.credential, None, public=False, principal=principal, context=context)
-    credential = registration.credential
-    if credential.type != "ModelTrainingCredential":
-        raise _mismatch("/credential/type", "ModelTrainingCredential")
-    try:
-        receipt = receipt_bytes(given.receipt)
-    except DatasigilError as error:
-        raise error.at("/receipt") from None
-    try:
-        card = card_bytes(given.card)
-    except DatasigilError as error:
-        raise error.at("/card") from None
-    for name, data in (("receipt", receipt), ("card", card)):
-        if credential.subject[f"{name}Digest"] != hashlib.sha256(data).hexdigest():
-            raise _mismatch(f"/{name}", f"the {name} whose digest the credential signs")
-    if given.card["receiptDigest"] != credential.subject["receiptDigest"]:
-        raise _mismatch("/card/receiptDigest", "the digest of the receipt")
-    used = tuple(sorted({str(one["credential"]) for one in credential.subject["trainingData"]}))
-    if used != credentials_of(_recipe(row)):
-        raise _mismatch("/credential/credentialSubject/trainingData", "the datasets that the job's recipe names")
-    return registration, receipt, card
-
-
-def _mismatch(pointer: str, expected: str) -> Problem:
-    return Problem(
-        "RESULT_MISMATCH", "The result does not belong to this job", status=422, pointer=pointer, expected=expected
-    )
-
-
-def _accepted(state: State, accepted: Accepted) -> ResultReply:
-    credential = accepted.credential
-    return ResultReply.model_validate(
-        {
-            "id": accepted.job.id,
-            "state": accepted.job.state,
-            "attempt": accepted.job.attempt,
-            "credential": credential.id if credential else None,
-            "digest": credential.digest if credential else None,
-            "logIndex": credential.log_index if credential else None,
-            "bundle": f"{state.settings.public_url}/credentials/{credential.id}/bundle" if credential else None,
-        }
-    )
-
-
-def _heartbeat_seconds(state: State) -> int:
-    return max(1, state.settings.job_lease_seconds // JOB_HEARTBEATS_PER_LEASE)
-
-
-def _progress_columns(progress: Progress | None) -> dict[str, Any]:
-    if progress is None:
-        return {}
-    eta = -1 if progress.etaSeconds is None else progress.etaSeconds
-    columns = progress.model_dump(exclude={"etaSeconds"})
-    return {**columns, "eta_seconds": eta}
-
-
-def _recipe(row: JobRow) -> dict[str, Any]:
-    recipe: dict[str, Any] = parse_json(bytes(row.recipe), max_bytes=REQUEST_MAX_BYTES, profile=GENERIC)
-    return recipe
-
-
-def progress_of(row: JobRow) -> Progress | None:
-    """What its worker last said; None before the first step."""
-    if not row.steps:
-        return None
-    eta = None if row.eta_seconds < 0 else row.eta_seconds
-    return Progress(step=row.step, steps=row.steps, epoch=row.epoch, epochs=row.epochs, loss=row.loss, etaSeconds=eta)
-
-
-def _summary(state: State, row: JobRow) -> JobSummary:
-    return JobSummary.model_validate(_summarised(state, row))
-
-
-def _summarised(state: State, row: JobRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "name": row.name,
-        "state": row.state,
-        "public": row.public,
-        "owner": row.owner,
-        "worker": row.worker_did,
-        "attempt": row.attempt,
-        "created": timestamp(row.created_at),
-        "changed": timestamp(row.changed_at),
-        "page": f"{state.settings.public_url}/jobs/{row.id}",
-        "progress": progress_of(row),
-        "note": row.note or None,
-    }
-
-
-def _reply(state: State, row: JobRow, principal: Principal | None) -> JobReply:
-    concerned = may_see_job(principal, owner=row.owner, worker=row.worker_did, public=False)
-    return JobReply.model_validate(
-        {
-            **_summarised(state, row),
-            "leaseUntil": timestamp(row.lease_until) if row.state in HELD else None,
-            "lostLeases": row.lost,
-            "ended": timestamp(row.ended_at) if row.ended_at is not None else None,
-            "recipe": _recipe(row) if concerned else None,
-        }
-    )
