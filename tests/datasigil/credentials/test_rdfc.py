@@ -4,6 +4,7 @@ import json
 import resource
 import subprocess
 import sys
+from hashlib import sha256
 
 import pytest
 
@@ -44,6 +45,46 @@ def test_a_ring_of_200_blank_nodes_is_too_much_work():
     with pytest.raises(MalformedError) as caught:
         canonical_nquads(ring(200))
     assert caught.value.code == "LIMIT"  # C25
+
+
+# SHA-256 of what npm's rdf-canonize 5.0.0 makes of these, the first by default, the second with maxWorkFactor 2.
+REFERENCE = {
+    "two equal lists": "5d977cec8e675d6015f8fb66a69e4525e2800101b35be76d48613345e6098ea0",
+    "a list of nodes": "6f13aee8488c3d372392693f81ed8f80893ad5c821089a40d282173aa290dcfb",
+}
+
+
+def rdf_list(name: str, items: list[str]) -> list[Quad]:
+    first, rest, nil = (f"<http://www.w3.org/1999/02/22-rdf-syntax-ns#{one}>" for one in ("first", "rest", "nil"))
+    quads = [Quad("<urn:document>", f"<urn:{name}>", f"_:{name}0", "")]
+    for index, item in enumerate(items):
+        following = f"_:{name}{index + 1}" if index + 1 < len(items) else nil
+        quads += [Quad(f"_:{name}{index}", first, item, ""), Quad(f"_:{name}{index}", rest, following, "")]
+    return quads
+
+
+def test_long_lists_are_canonical_where_the_reference_implementation_has_an_answer():
+    texts = [f'"clause {index}"' for index in range(1000)]
+    assert canonical_nquads(rdf_list("a", texts)).count("\n") == 2001
+    # Each cell of one list looks like a cell of the other: the walks are a thousand cells deep.
+    twins = canonical_nquads([*rdf_list("a", texts), *rdf_list("a", texts)])
+    assert twins == canonical_nquads(rdf_list("a", texts))
+    both = [
+        *rdf_list("a", texts),
+        *(quad._replace(predicate=quad.predicate.replace("urn:b", "urn:a")) for quad in rdf_list("b", texts)),
+    ]
+    assert sha256(canonical_nquads(both).encode()).hexdigest() == REFERENCE["two equal lists"]
+    nodes = [f"_:i{index}" for index in range(140)]
+    names = [Quad(node, "<urn:name>", f'"{index}"', "") for index, node in enumerate(nodes)]
+    assert (
+        sha256(canonical_nquads([*rdf_list("a", nodes), *names]).encode()).hexdigest() == REFERENCE["a list of nodes"]
+    )
+
+
+def test_the_answer_does_not_depend_on_labels_or_order():
+    quads = [*rdf_list("a", ['"same"'] * 120), *ring(30)]
+    renamed = [Quad(*(term.replace("_:", "_:x") for term in quad)) for quad in reversed(quads)]
+    assert canonical_nquads(renamed) == canonical_nquads(quads)
 
 
 def test_a_short_ring_and_many_twins_are_not():

@@ -231,3 +231,16 @@ def test_a_parsed_credential_is_signed_and_verified_as_its_document_is(minimal, 
         broken = {**first, "credentialSubject": {**first["credentialSubject"], "name": "Another"}}
         with pytest.raises(ProofError):
             verify_proofs(parse_credential(broken), keys=did_key_resolver)
+
+
+def test_two_equal_lists_of_three_hundred_datasets_are_signed_and_verified_in_rdf(examples, signer, now):
+    credential = {name: value for name, value in examples["model-training"].items() if name != "proof"}
+    [used, *_] = credential["credentialSubject"]["trainingData"]
+    rows = [{**used, "rowsUsed": index} for index in range(300)]
+    subject = {**credential["credentialSubject"], "trainingData": rows, "validationData": rows}
+    document = {**credential, "issuer": signer.controller, "credentialSubject": subject}
+    secured = add_proof(parse_credential(document), signer, created=now, cryptosuite="eddsa-rdfc-2022")
+    assert verify_proofs(parse_credential(secured), keys=did_key_resolver)
+    swapped = {**secured, "credentialSubject": {**subject, "trainingData": [rows[1], rows[0], *rows[2:]]}}
+    with pytest.raises(ProofError):
+        verify_proofs(parse_credential(swapped), keys=did_key_resolver)
