@@ -88,8 +88,8 @@ def find_approvals(
 ) -> tuple[set[str], set[str]]:
     """Return the roles that approve the dataset, and those whose approval is INDETERMINATE.
 
-    The dataset's own issuer counts in the role in which it issued. An approval counts if it is accepted, covers one of
-    `purposes` (any, when there are none), is in force until `until` at least, and comes from an issuer with that role.
+    The dataset's own issuer counts in the role in which it issued. An approval counts if it is accepted, covers all of
+    `purposes` (an approval of one part of a use does not open the whole), is in force until `until` at least, and comes from an issuer with that role.
     """
     held, pending = {str(attested.credential.subject["role"])}, set()
     for one in attested.about("DatasetAuditCredential"):
@@ -99,7 +99,7 @@ def find_approvals(
             "accepted-with-conditions",
         ):
             continue
-        if purposes and not set(purposes) & set(subject.get("approvedUse", ())):
+        if not set(purposes) <= set(subject.get("approvedUse", ())):
             continue
         ends = one.credential.valid_until if one.credential is not None else None
         if until is not None and ends is not None and ends < until:

@@ -24,7 +24,7 @@ from datasigil.verification.license_evidence import LicenseEvidence, license_evi
 from datasigil.verification.lineage import Related, references
 from datasigil.verification.logged import Logged
 
-# Intended use -> ODRL action that must be permitted, OASIS purposes that must not be prohibited.
+# Intended use -> ODRL action that must be permitted, OASIS purposes of which none may be prohibited and all must be approved.
 USES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "ai-training": ("ai-training", ("pre-training", "fine-tuning")),
     "pre-training": ("ai-training", ("pre-training",)),
@@ -399,8 +399,9 @@ def _approved(asked: _Asked, wanted: Requirements) -> Iterator[tuple[str, str]]:
         if code == "APPROVAL_MISSING"
         else f"an approval that your policy asks for is {INDETERMINATE}"
     )
+    scope = f", each for {' and '.join(purposes)}" if purposes else ""
     until = f", in force until {wanted.approved_until}" if wanted.approved_until is not None else ""
-    raise PolicyError(code, message, expected=f"{text}{until}", found=", ".join(sorted(held)) or "none")
+    raise PolicyError(code, message, expected=f"{text}{scope}{until}", found=", ".join(sorted(held)) or "none")
 
 
 def _granted(asked: _Asked, wanted: Requirements) -> Iterator[tuple[str, str]]:

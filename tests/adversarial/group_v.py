@@ -463,6 +463,10 @@ CASES: list[Case] = [
     case("V34", "approved by an auditor", VALID, approved()),
     case("V34", "approved by an auditor, either of two asked for", VALID, approved(expression="publisher AND (auditor OR regulator)")),
     case("V34", "approved for this use", VALID, approved(requirements='[requirements]\nuse = "fine-tuning"\n')),
+    *(
+        case("V34", f"approval of {' and '.join(wide)} for {use}", VALID, approved(approvedUse=wide, requirements=f'[requirements]\nuse = "{use}"\n'))
+        for wide, use in ((["fine-tuning", "pre-training"], "ai-training"), (["fine-tuning", "pre-training"], "fine-tuning"), (["fine-tuning", "pre-training", "synthetic-data-generation"], "gen-ai"))
+    ),
     case("V34", "approved with conditions", VALID, approved(verdict="accepted-with-conditions", conditions="not for resale")),
     case("V37", "a stranger's audit in the bundle", VALID, lambda stage: stage.given(replace(stage.bundle, parents=(_strangers_audit(stage),)))),
     case("V37", "name that looks like an attack", VALID, signed("/credentialSubject/name", "'; DROP TABLE credentials; -- <script>alert(1)</script> ../../etc")),

@@ -408,6 +408,13 @@ CASES: list[Case] = [
     case("Y40", "approval that is a review", "INVALID:APPROVAL_MISSING", approved("review")),
     case("Y40", "approval that rejects", "INVALID:APPROVAL_MISSING", approved(verdict="rejected")),
     case("Y40", "approval for another use", "INVALID:APPROVAL_MISSING", approved(approvedUse=["research"], requirements='[requirements]\nuse = "fine-tuning"\n')),
+    *(
+        case("Y40", f"approval of {' and '.join(narrow)} for {use}", "INVALID:APPROVAL_MISSING", approved(approvedUse=narrow, requirements=f'[requirements]\nuse = "{use}"\n'))
+        for narrow, use in (
+            (["fine-tuning"], "ai-training"), (["pre-training"], "ai-training"), (["fine-tuning", "pre-training"], "gen-ai"), (["pre-training"], "fine-tuning"),
+            (["fine-tuning"], "pre-training"), (["other"], "fine-tuning"), (["unknown"], "ai-training"), (["pre-training"], "ai-augment"),
+        )
+    ),
     case("Y40", "approval by somebody in another role", "INVALID:APPROVAL_MISSING", approved(roles='["regulator"]')),
     case("Y40", "approval by somebody without a role", "INVALID:APPROVAL_MISSING", approved(roles='["reader"]')),
     case("Y40", "approval of another dataset", "INVALID:APPROVAL_MISSING", approved(target=lambda stage: stage.world.issue())),
