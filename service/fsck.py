@@ -19,7 +19,9 @@ from datasigil.credentials.proof import verify_proofs
 from datasigil.credentials.status_list import parse_status_list
 from datasigil.encoding import Instant, parse_json
 from datasigil.errors import DatasigilError, LogError
+from datasigil.transparency.checkpoint import unverified_checkpoint
 from datasigil.transparency.entry import log_entry, parse_entry
+from datasigil.transparency.note import parse_note
 from datasigil.transparency.tiles import TileTree
 from service.audit_trail.repository import anchors
 from service.audit_trail.trail import broken_links
@@ -38,7 +40,7 @@ from service.tables import (
     STATUS_LISTS,
 )
 from service.training.checking import results_checked
-from service.transparency_log.repository import StoredState, count_entries, read_state
+from service.transparency_log.repository import StoredState, checkpoints, count_entries, read_state
 from service.transparency_log.store import SqlTileStore
 from service.transparency_log.writing import check_entries, open_own
 
@@ -109,6 +111,7 @@ def _check_log(
         if count_entries(connection) != state.size:
             raise LogError("LOG_ENTRIES", "the number of entries is not the signed size", place="log_entry")
         check_entries(connection, tree, 0, state.size)
+        _check_kept(connection, tree, keys)
         mark = file.read()
         if mark is not None and mark.size <= state.size and tree.root_at(mark.size).hex() != mark.root:
             raise LogError(
@@ -121,6 +124,21 @@ def _check_log(
     except DatasigilError as error:
         findings.errors.append(f"log: {error} [{error.code}]")
     findings.counts["log entries"] = state.size
+
+
+def _check_kept(connection: Connection, tree: TileTree, keys: RegistryKeys) -> None:
+    """Hold the checkpoints that show by when entries were in the log against the tree; older keys' signatures cannot be checked here.
+
+    Raises:
+        LogError: CHECKPOINT.
+    """
+    for size, note in checkpoints(connection):
+        head = unverified_checkpoint(note)
+        by = {line.key_id for line in parse_note(note).signatures}
+        if any(key.key_id in by for key, _ in keys.log_keys):
+            head = open_own(note, keys)
+        if head.size != size or size > tree.size or tree.root_at(size) != head.root:
+            raise LogError("CHECKPOINT", "a kept checkpoint is of another tree", place=f"log_checkpoint {size}")
 
 
 def _ahead(connection: Connection, size: int) -> bool:

@@ -175,6 +175,16 @@ class LogTile(SQLModel, table=True):
     hashes: bytes = Field(sa_type=LargeBinary)
 
 
+class LogCheckpoint(SQLModel, table=True):
+    """The first checkpoint that was signed for each size of the log: it shows by when the log held the entries below."""
+
+    __tablename__ = "log_checkpoint"
+    size: int = Field(
+        sa_column=Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False)
+    )
+    note: bytes = Field(sa_type=LargeBinary)
+
+
 class LogState(SQLModel, table=True):
     """The one row that says how large the tree is, who may write, and the checkpoint last signed."""
 
@@ -331,6 +341,7 @@ STATUS_INDICES = core_table("status_index")
 STATUS_CHANGES = core_table("status_change")
 LOG_ENTRIES = core_table("log_entry")
 LOG_TILES = core_table("log_tile")
+LOG_CHECKPOINTS = core_table("log_checkpoint")
 LOG_STATE = core_table("log_state")
 IDEMPOTENT_REPLIES = core_table("idempotent_reply")
 WEBHOOKS = core_table("webhook")

@@ -21,7 +21,7 @@ from service.lineage.repository import parents_of
 from service.problems import Problem
 from service.state import State
 from service.status_lists.repository import indices_of, signed_list
-from service.transparency_log.endpoints import proof_text
+from service.transparency_log.endpoints import first_proof_text, proof_text
 from service.transparency_log.writing import Released
 
 
@@ -90,7 +90,7 @@ class _Assembly:
 
 
 def log_evidence(connection: Connection, state: State, index: int, released: Released) -> LogEvidence:
-    """The proof that the entry with this index is in the released tree.
+    """The first proof that the log held the entry with this index, which shows by when, and the one under the released checkpoint.
 
     Raises:
         Problem: BUSY, when the released checkpoint does not cover it yet.
@@ -99,7 +99,10 @@ def log_evidence(connection: Connection, state: State, index: int, released: Rel
         raise Problem("BUSY", "The credential's log entry is being signed", next_action="retry", retry_after=1)
     text = proof_text(connection, state, index, released)
     keys = (str(state.keys.log_key), str(state.keys.time_key))
-    return LogEvidence(text, keys, state.settings.log_url)
+    first = first_proof_text(connection, state, index, released)
+    if first is None:
+        return LogEvidence(text, keys, state.settings.log_url)
+    return LogEvidence(first, keys, state.settings.log_url, current=text)
 
 
 def contexts() -> dict[str, str]:

@@ -5,12 +5,12 @@ Lives here: statements. Not here: hashing (`datasigil.transparency.tiles`), sign
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, func, insert, select, update
 
-from service.tables import CREDENTIALS, LOG_ENTRIES, LOG_STATE, LOG_TILES
+from service.tables import CREDENTIALS, LOG_CHECKPOINTS, LOG_ENTRIES, LOG_STATE, LOG_TILES
 
 STATE_ROW = 1
 
@@ -80,6 +80,25 @@ def swap_state(connection: Connection, *, old: StoredState, new: StoredState) ->
         )
     )
     return result.rowcount == 1
+
+
+def keep_checkpoint(connection: Connection, size: int, note: bytes) -> None:
+    """Keep the checkpoint that is signed when the log reaches a size."""
+    connection.execute(insert(LOG_CHECKPOINTS).values(size=size, note=note))
+
+
+def first_checkpoint(connection: Connection, index: int) -> bytes | None:
+    """The first checkpoint that covered an entry; None for entries from before checkpoints were kept."""
+    row = connection.execute(
+        select(LOG_CHECKPOINTS.c.note).where(LOG_CHECKPOINTS.c.size > index).order_by(LOG_CHECKPOINTS.c.size).limit(1)
+    ).scalar_one_or_none()
+    return None if row is None else bytes(row)
+
+
+def checkpoints(connection: Connection) -> Iterator[tuple[int, bytes]]:
+    """Size and note of every checkpoint kept."""
+    rows = connection.execute(select(LOG_CHECKPOINTS.c.size, LOG_CHECKPOINTS.c.note).order_by(LOG_CHECKPOINTS.c.size))
+    return ((size, bytes(note)) for size, note in rows)
 
 
 def insert_entries(connection: Connection, first: int, entries: Sequence[bytes]) -> None:

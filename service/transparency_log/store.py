@@ -52,14 +52,16 @@ class ProofReader:
         self._store = SqlTileStore()
         self._tree: TileTree | None = None
 
-    def inclusion(self, connection: Connection, index: int, *, size: int, root: bytes) -> list[bytes]:
-        """The audit path of an entry in the tree of `size`.
+    def inclusion(
+        self, connection: Connection, index: int, *, size: int, root: bytes, within: int | None = None
+    ) -> list[bytes]:
+        """The audit path of an entry in the tree of `size`, or of `within` entries of it.
 
         Raises:
             LogError: INCLUSION, TILE_MISSING or TILE_CORRUPT.
         """
         with self._lock:
-            return self._at(connection, size, root).inclusion(index, size)
+            return self._at(connection, size, root).inclusion(index, size if within is None else within)
 
     def consistency(self, connection: Connection, old_size: int, *, size: int, root: bytes) -> list[bytes]:
         """The proof that the tree of `old_size` is a prefix of the tree of `size`.

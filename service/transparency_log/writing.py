@@ -40,6 +40,7 @@ from service.transparency_log.repository import (
     count_entries,
     create_state,
     insert_entries,
+    keep_checkpoint,
     read_entries,
     read_state,
     swap_state,
@@ -153,6 +154,8 @@ class LogSession:
         if append is not None or self._wants_signing(now):
             note = sign_head(self._keys, state.size, bytes.fromhex(state.root), now)
             state = replace(state, checkpoint=note, cosigned_at=seconds_of(now))
+            if append is not None:
+                keep_checkpoint(connection, state.size, note)
         sign_lists(connection, self._keys, batch.touched | set(stale_lists(connection, now)), now, state.size)
         if state is not self._state or batch.touched or self._wants_lease(now):
             state = replace(state, lease_until=seconds_of(now) + LEASE_SECONDS)

@@ -3,13 +3,21 @@
 from base64 import b64decode
 
 import pytest
+from sqlalchemy import delete
 
+from datasigil.bundle import parse_bundle
 from datasigil.canonical import document_digest
+from datasigil.encoding import Instant
 from datasigil.merkle import inclusion_proof, leaf_hash, root_of, verify_consistency
+from datasigil.record import replace
 from datasigil.transparency.checkpoint import open_checkpoint
 from datasigil.transparency.entry import log_entry
 from datasigil.transparency.note import parse_vkey
 from datasigil.transparency.proofs import parse_log_proof
+from datasigil.trust.policy import IssuerRule, LogRule, add_log, parse_policy
+from datasigil.trust.rules import KeyPin
+from datasigil.verification import verify
+from service.tables import LOG_CHECKPOINTS
 
 
 def opened(registry, note=None):
@@ -141,3 +149,45 @@ def test_every_earlier_checkpoint_is_consistent_with_the_last(registry):
 def test_proofs_of_what_is_not_there_are_refused(registry, path, status):
     fill(registry, 3)
     assert registry.http.get(path).status_code == status
+
+
+def trusting(registry, publisher, **window):
+    """A trust file that pins the publisher's key for a time."""
+    keys = registry.state.keys
+    policy = parse_policy(add_log("", LogRule(keys.origin, keys.log_key, keys.time_key)).encode())
+    pin = KeyPin(publisher.signer.public_key, **window)
+    return replace(
+        policy, issuers=(IssuerRule(publisher.did, "publisher", ("DatasetCredential",), ("publisher",), (pin,)),)
+    )
+
+
+def test_a_bundle_fetched_years_later_shows_by_when_the_log_held_the_credential(registry, publisher):
+    document = publisher.publish()
+    logged = registry.clock.now
+    url = f"/credentials/{document['id']}/bundle"
+    assert "current" not in registry.http.get(url).json()["log"]
+    retired = registry.clock.turn(days=30)
+    registry.clock.turn(days=700)
+    fill(registry, 300)
+    raw = registry.http.get(url).content
+    bundle = parse_bundle(raw)
+    assert opened(registry, parse_log_proof(bundle.log.proof).checkpoint).cosignatures[0].time == logged
+    assert opened(registry, parse_log_proof(bundle.log.current).checkpoint).note == opened(registry).note
+
+    def judged(bundle, **window):
+        policy = trusting(registry, publisher, **window)
+        return verify(bundle, policy=policy, at=registry.clock.now, offline=True).report
+
+    # The key was retired long ago: what the log held before stands, and only the first proof shows that.
+    until = Instant.from_datetime(retired)
+    assert judged(bundle, valid_until=until).decision == "VALID"
+    assert judged(bundle, valid_until=Instant.from_datetime(logged)).codes == ("KEY_WINDOW",)
+    assert judged(bundle, valid_from=until).codes == ("KEY_WINDOW",)
+    late = replace(bundle, log=replace(bundle.log, proof=bundle.log.current, current=None))
+    assert judged(late, valid_until=until).codes == ("KEY_WINDOW",)
+    early = replace(bundle, log=replace(bundle.log, current=None))
+    assert judged(early, valid_until=until).codes == ("LOG_STALE",)
+    registry.state.sequencer.run(lambda batch: batch.connection.execute(delete(LOG_CHECKPOINTS)))
+    registry.clock.turn(hours=2)
+    registry.settle()
+    assert "current" not in registry.http.get(url).json()["log"]
