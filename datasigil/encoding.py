@@ -186,12 +186,15 @@ def _load(text: str, profile: JsonProfile) -> JsonValue:
         value, end = _DECODERS[profile.allow_floats].raw_decode(text, _skip_space(text, 0))
     except json.JSONDecodeError as error:
         raise MalformedError(
-            "PARSE", f"not JSON: {error.msg}", place=f"line {error.lineno} column {error.colno}"
-        ) from None
+            "PARSE", f"not JSON: {error.msg.removesuffix(' at')}", place=f"line {error.lineno} column {error.colno}",
+            expected="a complete JSON document",
+        ) from None  # fmt: skip
     except RecursionError:
         raise MalformedError("DEPTH", "the document is nested too deeply") from None
     if _skip_space(text, end) != len(text):
-        raise MalformedError("PARSE", "text follows the JSON value", place=f"character {end}")
+        raise MalformedError(
+            "PARSE", "text follows the JSON value", place=f"character {end}", expected="one JSON document"
+        )
     # \ud800 escapes parse, and null may hide anywhere: both are looked for only when the text can hold them.
     if not profile.allow_null and "null" in text:
         _refuse_null(value, "")

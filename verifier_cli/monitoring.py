@@ -101,10 +101,16 @@ def _watched(url: str, key: str | None, policy: TrustPolicy) -> Watched:
     """Return the log at a URL with the keys of `--key`, or of the trust file.
 
     Raises:
-        DatasigilError: UNKNOWN_LOG; MalformedError VKEY.
+        DatasigilError: UNKNOWN_LOG; USAGE for a `--key` that is none.
     """
     if key is not None:
-        return Watched(url, parse_vkey(key, algorithm=ED25519), None)
+        try:
+            return Watched(url, parse_vkey(key, algorithm=ED25519), None)
+        except MalformedError as error:
+            raise DatasigilError(
+                "USAGE", f"--key is not a log's verifier key: {error.message}", expected=error.expected, found=key[:80],
+                next_action="copy the log's key whole, as its operator publishes it",
+            ) from None  # fmt: skip
     for rule in policy.logs:
         if url in (rule.url.rstrip("/"), f"https://{rule.origin}", f"http://{rule.origin}"):
             return Watched(url, rule.key, rule.time_key)

@@ -54,7 +54,6 @@ _FORM: Final[Mapping[str, tuple[str, str]]] = {
     "NUMBER": (_X, "a number that is no integer within 2^53-1"),
     "NULL": (_X, "null, which is not allowed anywhere"),
     "PARSE": (_X, "not JSON"),
-    "VERSION": (_X, "a format version that this release does not know"),
     "DIGEST": (_X, "not a digest in its one spelling"),
     "TIMESTAMP": (_X, "not an RFC 3339 time in UTC"),
     "DATE": (_X, "not a calendar date"),
@@ -96,6 +95,7 @@ _PROOF: Final[Mapping[str, tuple[str, str]]] = {
 
 _REASONS: Final[Mapping[str, Reason]] = {
     **{code: Reason(decision, meaning, PUBLISHER, _GET_AGAIN) for code, (decision, meaning) in _FORM.items()},
+    "VERSION": Reason(_X, "a format version that this release does not know", YOU, "update datasigil"),
     **{code: Reason(decision, meaning, PUBLISHER, _ISSUE_AGAIN) for code, (decision, meaning) in _PROOF.items()},
     "NOT_DATASET_PROFILE": Reason(
         _Q, "a credential that says nothing about datasets", YOU, "ask for a DatasetCredential"

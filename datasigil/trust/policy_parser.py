@@ -41,6 +41,9 @@ CREDENTIAL_TYPES: Final = (
     "ModelTrainingCredential",
 )
 SHARES: Final = ("nothing", "model", "data")
+_WORDS: Final = {
+    str: "text", bool: "true or false", int: "a whole number", float: "a number with a fraction", list: "an array", dict: "a table",
+}  # fmt: skip
 USES: Final = ("ai-training", "pre-training", "fine-tuning", "gen-ai", "ai-augment", "evaluation", "research")
 SECTORS: Final = ("law", "finance", "health")
 REGULATIONS: Final = ("phi", "pci", "pfi", "pi", "spi", "sci", "other")
@@ -362,7 +365,7 @@ def _check_whole(policy: TrustPolicy) -> None:
 
 def _typed(value: Any, kind: type[T], expected: str, place: str) -> T:
     if type(value) is not kind:
-        raise _bad(place, expected, type(value).__name__)
+        raise _bad(place, expected, _WORDS.get(type(value), "another kind of value"))
     return value
 
 

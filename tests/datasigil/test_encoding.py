@@ -210,3 +210,15 @@ def test_what_was_found_can_always_be_printed():
     with pytest.raises(MalformedError) as caught:
         encoding.multibase_decode("\udc83", place="/\udcff")
     assert str(caught.value).encode() == b"wrong multibase prefix; at /\\udcff; expected z; found \\udc83"
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [(b'{"a": "b', "Unterminated string starting;"), (b"", "Expecting value;"), (b"{} {}", "text follows")],
+)
+def test_what_is_no_json_is_told_in_a_whole_sentence(data, found):
+    with pytest.raises(MalformedError) as caught:
+        parse_json(data)
+    assert found in f"{caught.value.message};"
+    assert caught.value.expected
+    assert caught.value.place

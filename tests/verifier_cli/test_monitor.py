@@ -162,8 +162,9 @@ def test_an_address_that_is_none_is_wrong_usage(log, words):
     assert log.run("log", "monitor", *words, "--policy", log.policy).code == 2
 
 
-def test_a_key_that_is_none_is_refused(log, registry):
-    assert monitor(log, registry, "--key", "junk").code == 1
+def test_a_key_that_is_none_is_wrong_usage(log, registry):
+    answer = monitor(log, registry, "--key", "junk", "--json")
+    assert (answer.code, answer.document["code"]) == (2, "USAGE")
 
 
 def test_a_damaged_memory_is_named_and_not_taken_for_nothing(log, registry):
