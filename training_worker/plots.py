@@ -97,7 +97,7 @@ def _calibration(figure: Any, bins: Sequence[Mapping[str, Any]]) -> None:
     most = max(int(one["answers"]) for one in bins)
     said, held = [float(one["said"]) for one in bins], [float(one["held"]) for one in bins]
     axes.plot(said, held, color=_BLUE, linewidth=1)
-    axes.scatter(said, held, s=[18 + 110 * int(one["answers"]) / most for one in bins], color=_BLUE, label="bins, larger with more answers")  # fmt: skip
+    axes.scatter(said, held, s=[18 + 110 * int(one["answers"]) / most for one in bins], color=_BLUE, label="bins, larger with more answers", clip_on=False, zorder=3)  # fmt: skip
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_xlabel("mean probability the model said")

@@ -11,7 +11,7 @@ from typing import Any
 
 from datasigil.models.card import NOT_PROVIDED
 from datasigil.models.document import Block, Fact, Facts, Grid, short_source
-from datasigil.models.laws import HUMAN_FACTS, Instrument, Point
+from datasigil.models.laws import HUMAN_FACTS, INSTRUMENTS, Instrument, Point
 from datasigil.models.words import ordered, words
 
 
@@ -88,12 +88,18 @@ def point_blocks(sections: Mapping[str, Any], point: Point, instrument: Instrume
         facts += found
     grids = [grid for above, keys in tables.items() for grid in _tables_at(sections, above, keys)]
     if not facts and not grids:
-        facts = [Fact("Not recorded", point.missing or NOT_PROVIDED.format(f"{instrument.short} {point.place}"))]
+        facts = [Fact("Not recorded", point.missing or NOT_PROVIDED.format(_asked_by(instrument, point)))]
     heading = f"{point.place}  {point.asks}" if point.place[0].isdigit() or point.place[0] == "(" else point.asks
     if not facts:
         first, *rest = grids
         return [Grid(first.header, first.rows, heading, first.note), *rest]
     return [Facts(facts, heading), *grids]
+
+
+def _asked_by(instrument: Instrument, point: Point) -> str:
+    """Return who asks for a point: its place in the layout's instrument, or in the other one that it names."""
+    named = any(point.place.startswith(one.short) for one in INSTRUMENTS.values())
+    return point.place if named else f"{instrument.short} {point.place}"
 
 
 def _tables_at(sections: Mapping[str, Any], path: str, keys: Sequence[str]) -> list[Grid]:

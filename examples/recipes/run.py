@@ -23,6 +23,11 @@ from trainees import Case  # noqa: E402 - same
 from training_worker.progress import Progress  # noqa: E402 - same
 
 ROWS = 360
+NAMES = {
+    "law": "Contract clauses (synthetic)",
+    "finance": "Complaint narratives (synthetic)",
+    "health": "Triage notes (synthetic)",
+}
 COMPLAINTS = {
     "card": ("was charged twice on my statement", "closed my card without notice", "reported the lost card and fraud went on", "raised the rate on purchases"),
     "mortgage": ("lost my escrow payment", "started foreclosure while my modification was pending", "misapplied the principal I paid", "delayed the appraisal until the lock expired"),
@@ -70,24 +75,28 @@ def law() -> dict[str, bytes]:
     }
 
 
+def case_of(domain: str, out: Path) -> Case:
+    """Return a domain's data below `out` with its credential, evidence and recipe."""
+    out.mkdir(parents=True)
+    case = Case(out)
+    case.world.files = {"law": law, "finance": finance, "health": health}[domain]()
+    case.world.write_files(case.data)
+    case.document = case.world.issue(subject={"name": NAMES[domain]})
+    case.world.publish(case.document)
+    case.evidence()
+    recipe = yaml.safe_load((HERE / f"{domain}.yaml").read_text("utf-8"))
+    recipe["data"][0]["credential"] = case.document["id"]
+    case.recipe_path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+    return case
+
+
 def main() -> None:
     """Issue, fill in, train."""
     parser = argparse.ArgumentParser(description="Run a recipe of this folder.")
     parser.add_argument("domain", choices=["law", "finance", "health"])
     parser.add_argument("--out", type=Path, help="folder that must not exist (default: runs/DOMAIN)")
     given = parser.parse_args()
-    out = given.out or Path("runs") / given.domain
-    out.mkdir(parents=True)
-    case = Case(out)
-    case.world.files = {"law": law, "finance": finance, "health": health}[given.domain]()
-    case.world.write_files(case.data)
-    case.document = case.world.issue()
-    case.world.publish(case.document)
-    case.evidence()
-    recipe = yaml.safe_load((HERE / f"{given.domain}.yaml").read_text("utf-8"))
-    recipe["data"][0]["credential"] = case.document["id"]
-    case.recipe_path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
-    finished = case.train(progress=Progress("text"))
+    finished = case_of(given.domain, given.out or Path("runs") / given.domain).train(progress=Progress("text"))
     print(f"{finished.table}\nrun folder {finished.folder}")
 
 

