@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("--newest-checkpoint", type=Path, help="the newest checkpoint that anybody has")
     restore.add_argument("--nothing-newer", action="store_true", help="nothing was released after the backup")
     restore.add_argument("--database-url")
+    _handover_parsers(commands)
     _witness_parser(commands)
     export = commands.add_parser("openapi", help="write or compare the OpenAPI document")
     export.add_argument("--check", type=Path, help="exit 1 if this file is not the app's document")
@@ -112,6 +113,21 @@ def _admin(commands: Subparsers) -> None:
     admin.add_argument("did", help="the publisher's DID")
     admin.add_argument("--name", default="")
     admin.add_argument("--database-url")
+
+
+def _handover_parsers(commands: Subparsers) -> None:
+    export = _command(commands, "export", _export, "hand this registry over to another one: ends it, for good")
+    export.add_argument("--to", type=Path, required=True, help="a new folder for the archive")
+    export.add_argument(
+        "--successor", type=Path, required=True, metavar="OFFER", help="what `import --offer` wrote there"
+    )
+    export.add_argument("--reason", default="the registry moves", help="why; published in the handover")
+    export.add_argument("--database-url")
+    taking = _command(commands, "import", _import, "take another registry's place: offer to, then fill this empty one")
+    what = taking.add_mutually_exclusive_group(required=True)
+    what.add_argument("--offer", type=Path, help="write a signed offer for the other registry's operator to this file")
+    what.add_argument("--from", dest="source", type=Path, help="the folder that `export` wrote")
+    taking.add_argument("--database-url")
 
 
 def _witness_parser(commands: Subparsers) -> None:
@@ -274,6 +290,29 @@ def _restore(given: argparse.Namespace) -> int:
     settings = known.model_copy(update={"data_dir": given.data_dir.resolve()})
     newest = None if given.newest_checkpoint is None else given.newest_checkpoint.read_bytes()
     for line in restore(settings, given.source, newest=newest, nothing_newer=given.nothing_newer):
+        print(line)
+    return 0
+
+
+def _export(given: argparse.Namespace) -> int:
+    from service.handover.exporting import export_registry
+
+    settings = Settings.load(given.data_dir, database_url=given.database_url)
+    for line in export_registry(settings, given.to, given.successor.read_bytes(), given.reason):
+        print(line)
+    return 0
+
+
+def _import(given: argparse.Namespace) -> int:
+    from service.handover.importing import import_registry, write_offer
+
+    settings = Settings.load(given.data_dir, database_url=given.database_url)
+    if given.offer is not None:
+        print(
+            f"{write_offer(settings, given.offer)} offers to go on: give {given.offer} to the other registry's operator"
+        )
+        return 0
+    for line in import_registry(settings, given.source):
         print(line)
     return 0
 

@@ -197,7 +197,7 @@ def require_issuer(principal: Principal, issuer: str) -> None:
         raise Problem(
             "NOT_YOURS",
             "The credential's issuer is not the DID that this token is bound to",
-            pointer="/issuer",
+            pointer="/credential/issuer",
             expected="the DID that logged in",
             next_action="log in with the issuer's key",
         )

@@ -11,6 +11,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
@@ -31,11 +32,14 @@ from service.credentials.served import ServedCredentials
 from service.database import Database, open_database
 from service.documentation import describe
 from service.express import Express
+from service.handover import endpoints as handovers
+from service.handover.frames import Handovers
 from service.high_water import HighWaterFile
 from service.limits import (
     COMPRESS_LEVEL,
     COMPRESS_MIN_BYTES,
     DELIVERY_TIMEOUT_SECONDS,
+    DID_WEB_TIMEOUT_SECONDS,
     OIDC_TIMEOUT_SECONDS,
     WITNESS_TIMEOUT_SECONDS,
 )
@@ -49,6 +53,7 @@ from service.pages import jobs as job_pages
 from service.publishers import directory
 from service.publishers import endpoints as publishers
 from service.publishers import workload_endpoints as workload_identities
+from service.publishers.did_web import DidWebDocuments
 from service.publishers.workload import IssuerKeys
 from service.rate import RateLimiter
 from service.registry_keys import RegistryKeys, load_keys
@@ -63,6 +68,9 @@ from service.transparency_log import endpoints as transparency_log
 from service.transparency_log.cosigning import Cosigner, parse_witness
 from service.transparency_log.store import ProofReader
 
+if TYPE_CHECKING:
+    from service.telemetry import Telemetry
+
 DESCRIPTION = (
     "A registry of signed dataset credentials with status lists and a transparency log. Reading, lookup and verification need "
     "no account. Failures are RFC 9457 problem details."
@@ -71,6 +79,7 @@ DESCRIPTION = (
 
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     """The registry as an ASGI app; keys and database are opened when its lifespan starts."""
+    telemetry = _telemetry(settings)
     app = FastAPI(
         title="datasigil registry",
         version=VERSION,
@@ -78,12 +87,12 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        lifespan=_lifespan(settings, clock),
+        lifespan=_lifespan(settings, clock, telemetry),
     )
     problems.install(app)
     routers = [
-        *(health, publishers, directory, transparency_log, status_lists, vcalm, lineage, credentials, vocabulary),
-        *(training, jobs, workload_identities, notifications, audit_trail, pages, job_pages),
+        *(health, publishers, directory, handovers, transparency_log, status_lists, vcalm, lineage, credentials),
+        *(vocabulary, training, jobs, workload_identities, notifications, audit_trail, pages, job_pages),
     ]
     if settings.dev:
         from service.credentials import dev_issuers
@@ -96,11 +105,38 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESS_MIN_BYTES, compresslevel=COMPRESS_LEVEL)
     app.add_middleware(CredentialLane)
     app.add_middleware(Frame)
+    if telemetry is not None:
+        from service.telemetry import Traced
+
+        app.add_middleware(Traced, telemetry=telemetry)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend OpenAPI
     return app
 
 
-def _lifespan(settings: Settings, clock: Clock) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _telemetry(settings: Settings) -> Telemetry | None:
+    """The exporters, if a collector is configured; they are imported for nobody else.
+
+    Raises:
+        DatasigilError: SETTINGS, when a collector is configured and OpenTelemetry is not installed.
+    """
+    if settings.otlp_endpoint is None:
+        return None
+    try:
+        from service.telemetry import Telemetry
+    except ModuleNotFoundError as error:
+        raise DatasigilError(
+            "SETTINGS",
+            "a collector is configured and OpenTelemetry is not installed",
+            place="DATASIGIL_OTLP_ENDPOINT",
+            found=f"no module {error.name}",
+            next_action="pip install 'datasigil[service,otel]', or unset DATASIGIL_OTLP_ENDPOINT",
+        ) from None
+    return Telemetry(settings)
+
+
+def _lifespan(
+    settings: Settings, clock: Clock, telemetry: Telemetry | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         check_installed()
@@ -111,9 +147,13 @@ def _lifespan(settings: Settings, clock: Clock) -> Callable[[FastAPI], AbstractA
             state.sender.start()
             state.cosigner.start()
             app.state.registry = state
+            if telemetry is not None:
+                telemetry.observe(state)
             try:
                 yield
             finally:
+                if telemetry is not None:
+                    telemetry.close()
                 state.cosigner.stop()
                 state.sender.stop()
                 state.sequencer.stop()
@@ -139,13 +179,18 @@ def _build(settings: Settings, keys: RegistryKeys, clock: Clock) -> State:
             settings.oidc_issuers,
             Fetcher.naming(settings.oidc_issuers, dev=settings.dev, timeout_seconds=OIDC_TIMEOUT_SECONDS),
         ),
-        cosigner=_cosigner(settings, keys, database, sequencer),
+        did_documents=DidWebDocuments(
+            Fetcher.naming(settings.did_web_origins, dev=settings.dev, timeout_seconds=DID_WEB_TIMEOUT_SECONDS),
+            allow_loopback=settings.dev,
+        ),
+        cosigner=cosigner_of(settings, keys, database, sequencer),
         sender=Sender(database, sequencer, fetcher, keys.notices, clock),
         settings=settings,
         database=database,
         keys=keys,
         sequencer=sequencer,
         proofs=ProofReader(),
+        handovers=Handovers(keys.origin),
         cursors=Cursors(_cursor_key(settings)),
         tokens=TokenCache(),
         served=ServedCredentials(),
@@ -157,7 +202,8 @@ def _build(settings: Settings, keys: RegistryKeys, clock: Clock) -> State:
     )
 
 
-def _cosigner(settings: Settings, keys: RegistryKeys, database: Database, sequencer: Sequencer) -> Cosigner:
+def cosigner_of(settings: Settings, keys: RegistryKeys, database: Database, sequencer: Sequencer) -> Cosigner:
+    """The one who asks the configured witnesses."""
     witnesses = [parse_witness(one) for one in settings.witnesses]
     fetcher = Fetcher.naming(
         [one.url for one in witnesses], dev=settings.witnesses_on_loopback, timeout_seconds=WITNESS_TIMEOUT_SECONDS

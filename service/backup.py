@@ -12,28 +12,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Table, func, insert, select, text, update
+from sqlalchemy import func, select, update
 from sqlmodel import SQLModel
 
 from datasigil.errors import DatasigilError, LogError
 from service import VERSION, tables
+from service.copying import copy_rows, database_file, schema_head, set_sequences, sync_file
 from service.database import Database, open_database, translated
 from service.fsck import check_everything
 from service.high_water import HighWaterFile, Mark, sync_folder
-from service.limits import BACKUP_ROWS_PER_INSERT
-from service.migrating import alembic_config, migrate
+from service.migrating import migrate
 from service.registry_keys import load_keys
 from service.settings import Settings
 from service.transparency_log.repository import read_state
 from service.transparency_log.writing import open_own
 
-LIST_FILE, DATABASE_FILE = "backup.json", "registry.sqlite3"
+LIST_FILE = "backup.json"
 FORMAT_VERSION = 1
 _COPIED = ("registry.json", "high-water", "cursor-key")
 
@@ -50,7 +48,7 @@ def back_up(settings: Settings, folder: Path) -> str:
     load_keys(
         settings.keys_dir, settings.passphrase, origin=settings.log_origin
     )  # a backup of keys nobody can open is none
-    target = _database_file(folder)
+    target = database_file(folder)
     migrate(target)
     source = open_database(settings.sqlalchemy_url)
     try:
@@ -76,7 +74,7 @@ def restore(settings: Settings, folder: Path, *, newest: bytes | None, nothing_n
     _put_keys(settings, folder)
     migrate(settings)
     mark = _mark(settings, folder, newest, nothing_newer=nothing_newer)
-    source, target = open_database(_database_file(folder).sqlalchemy_url), open_database(settings.sqlalchemy_url)
+    source, target = open_database(database_file(folder).sqlalchemy_url), open_database(settings.sqlalchemy_url)
     try:
         _copy_in(source, target)
     finally:
@@ -92,18 +90,12 @@ def restore(settings: Settings, folder: Path, *, newest: bytes | None, nothing_n
     return lines
 
 
-def _database_file(folder: Path) -> Settings:
-    """The backup's own database as settings, whatever the environment says."""
-    url = f"sqlite:///{folder / DATABASE_FILE}"
-    return Settings.model_construct(data_dir=folder, public_url="http://localhost", database_url=url)
-
-
 def _copy_out(source: Database, target: Settings) -> tuple[dict[str, int], dict[str, Any]]:
     held = open_database(target.sqlalchemy_url)
     try:
         with source.reading() as connection, translated(), held.writer.begin() as to:
             state = read_state(connection)
-            counts = {table.name: _copy(table, connection, to) for table in SQLModel.metadata.sorted_tables}
+            counts = {table.name: copy_rows(table, connection, to) for table in SQLModel.metadata.sorted_tables}
             counted = {"size": 0, "root": ""} if state is None else {"size": state.size, "root": state.root}
     finally:
         held.close()  # the last connection to close folds the write-ahead log into the file
@@ -122,39 +114,10 @@ def _copy_in(source: Database, target: Database) -> None:
                     next_action="name another with --database-url, or move the old one away",
                 )
         for table in SQLModel.metadata.sorted_tables:
-            _copy(table, connection, to)
+            copy_rows(table, connection, to)
         to.execute(update(tables.LOG_STATE).values(lease_until=0))  # whoever wrote then does not write here
         if not target.is_sqlite:
-            _set_sequences(to)
-
-
-def _copy(table: Table, source: Connection, target: Connection) -> int:
-    count = 0
-    rows = source.execute(select(table).order_by(*table.primary_key.columns))
-    for part in rows.mappings().partitions(BACKUP_ROWS_PER_INSERT):
-        target.execute(insert(table), [dict(row) for row in part])
-        count += len(part)
-    return count
-
-
-def _set_sequences(connection: Connection) -> None:
-    """PostgreSQL's sequences go on after the largest number that was copied."""
-    for table in SQLModel.metadata.sorted_tables:
-        for column in table.primary_key.columns:
-            sequence = (
-                connection.execute(
-                    text("SELECT pg_get_serial_sequence(:name, :column)"),
-                    {"name": f'"{table.name}"', "column": column.name},
-                ).scalar_one_or_none()
-                if str(column.type) in ("BIGINT", "INTEGER")
-                else None
-            )
-            if sequence is not None:
-                largest = connection.execute(select(func.max(column))).scalar_one() or 0
-                connection.execute(
-                    text("SELECT setval(:sequence, :value, :called)"),
-                    {"sequence": sequence, "value": max(largest, 1), "called": largest > 0},
-                )
+            set_sequences(to)
 
 
 def _write_list(folder: Path, counts: dict[str, int], state: dict[str, Any]) -> None:
@@ -164,18 +127,18 @@ def _write_list(folder: Path, counts: dict[str, int], state: dict[str, Any]) -> 
         if path.is_file() and path.name != LIST_FILE
     }
     for name in files:
-        _sync(folder / name)
+        sync_file(folder / name)
     listed = {
         "type": "RegistryBackup",
         "formatVersion": FORMAT_VERSION,
         "version": VERSION,
-        "schema": _head(),
+        "schema": schema_head(),
         "log": state,
         "rows": counts,
         "files": files,
     }
     (folder / LIST_FILE).write_text(json.dumps(listed, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    _sync(folder / LIST_FILE)
+    sync_file(folder / LIST_FILE)
     sync_folder(folder)
 
 
@@ -187,11 +150,11 @@ def _checked_list(folder: Path) -> dict[str, Any]:
         known = (listed["type"], listed["formatVersion"]) == ("RegistryBackup", FORMAT_VERSION)
     except (OSError, ValueError, KeyError, TypeError):
         raise DatasigilError("BACKUP_DAMAGED", "the folder holds no complete backup", place=str(place)) from None
-    if not known or listed.get("schema") != _head():
+    if not known or listed.get("schema") != schema_head():
         raise DatasigilError(
             "BACKUP_VERSION",
             "the backup is of another version",
-            expected=f"schema {_head()}",
+            expected=f"schema {schema_head()}",
             found=str(listed.get("schema"))[:40],
             next_action=f"restore with version {str(listed.get('version'))[:20]}, then upgrade",
         )
@@ -234,15 +197,3 @@ def _mark(settings: Settings, folder: Path, newest: bytes | None, *, nothing_new
     if any(one.origin != keys.origin for one in marks):
         raise LogError("UNKNOWN_LOG", "the mark is of another log", expected=keys.origin)
     return max(marks, key=lambda one: one.size, default=None)
-
-
-def _head() -> str:
-    return str(ScriptDirectory.from_config(alembic_config()).get_current_head())
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -34,6 +34,7 @@ class Batch:
     entries: list[bytes] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
     memory: dict[str, object] = field(default_factory=dict)
+    ends: bool = False  # the log ends with what has been appended: the registry is handed over
 
     @property
     def seconds(self) -> int:

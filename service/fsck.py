@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 
 from datasigil.canonical import document_digest
 from datasigil.credentials.did import did_key_resolver
+from datasigil.credentials.handover import REQUEST_TYPE, parse_handover, require_signed_by
 from datasigil.credentials.proof import verify_proofs
 from datasigil.credentials.status_list import parse_status_list
 from datasigil.encoding import Instant, parse_json
@@ -27,6 +28,7 @@ from service.audit_trail.repository import anchors
 from service.audit_trail.trail import broken_links
 from service.clock import system_clock
 from service.database import open_database
+from service.handover.repository import handovers
 from service.high_water import HighWaterFile
 from service.registry_keys import RegistryKeys, load_keys
 from service.settings import Settings
@@ -40,7 +42,7 @@ from service.tables import (
     STATUS_LISTS,
 )
 from service.training.checking import results_checked
-from service.transparency_log.repository import StoredState, checkpoints, count_entries, read_state
+from service.transparency_log.repository import StoredState, checkpoints, count_entries, read_entries, read_state
 from service.transparency_log.store import SqlTileStore
 from service.transparency_log.writing import check_entries, open_own
 
@@ -78,22 +80,28 @@ def check_everything(settings: Settings) -> Findings:
     """
     keys = load_keys(settings.keys_dir, settings.passphrase, origin=settings.log_origin)
     database = open_database(settings.sqlalchemy_url)
-    findings = Findings()
     try:
         with database.reading() as connection:
-            # The mark is read after the snapshot began, so a running writer may be ahead of it but never behind.
-            state = read_state(connection)
-            if state is None:
-                findings.errors.append("log_state: the log was never opened")
-                return findings
-            _check_log(connection, state, keys, HighWaterFile(settings.high_water_file), findings)
-            _check_credentials(connection, findings)
-            _check_lists(connection, keys, findings)
-            _check_manifests(connection, findings)
-            _check_trail(connection, findings)
-            _check_jobs(connection, findings)
+            return check_database(connection, keys, HighWaterFile(settings.high_water_file))
     finally:
         database.close()
+
+
+def check_database(connection: Connection, keys: RegistryKeys, file: HighWaterFile) -> Findings:
+    """Compare everything that one transaction sees."""
+    findings = Findings()
+    # The mark is read after the snapshot began, so a running writer may be ahead of it but never behind.
+    state = read_state(connection)
+    if state is None:
+        findings.errors.append("log_state: the log was never opened")
+        return findings
+    _check_log(connection, state, keys, file, findings)
+    _check_credentials(connection, findings)
+    _check_lists(connection, keys, findings)
+    _check_manifests(connection, findings)
+    _check_trail(connection, findings)
+    _check_jobs(connection, findings)
+    _check_handovers(connection, state, findings)
     return findings
 
 
@@ -254,6 +262,24 @@ def _check_manifests(connection: Connection, findings: Findings) -> None:
         findings.count("manifests")
         if hashlib.sha256(body).hexdigest() != digest:
             findings.errors.append(f"manifest {digest}: its bytes have another digest")
+
+
+def _check_handovers(connection: Connection, state: StoredState, findings: Findings) -> None:
+    """Each handover is the entry that it says, and a log that was handed over has none after it."""
+    for row in handovers(connection):
+        findings.count("handovers")
+        place = f"handover {row.position}"
+        try:
+            handover = parse_handover(parse_json(row.document))
+            require_signed_by(handover.document, handover.before.did, at=Instant.from_datetime(system_clock()))
+            wanted = log_entry("key", handover.digest, handover.before.did, REQUEST_TYPE, handover.digest)
+            held = read_entries(connection, row.position, row.position + 1)
+            if held != [wanted] or (row.origin, row.position) != (handover.before.origin, handover.tree_size):
+                findings.errors.append(f"{place}: its log entry is missing or of another handover")
+            if row.origin == state.origin and state.size != row.position + 1:
+                findings.errors.append(f"{place}: the log goes on after it was handed over")
+        except DatasigilError as error:
+            findings.errors.append(f"{place}: {error} [{error.code}]")
 
 
 def _check_trail(connection: Connection, findings: Findings) -> None:

@@ -2,8 +2,8 @@
 
 Lives here: the operator's commands `python -m service keys …` on a stopped registry. Not here: key files (`datasigil.signing`), which key does
 what (`registry_keys`). The keys of checkpoints and time overlap: old and new both sign until the old one is retired, so that verifiers, who
-pin them, have time to change over. The status key is the registry's DID, which credentials name: it is not rotated in place; a stolen one
-means a handover (docs/key-loss.md). Every change is recorded in the audit trail and is a `key` entry of the log.
+pin them, have time to change over. The status key is the registry's DID, which credentials name: it is not rotated in place; a new one, also
+after a theft, means a handover (docs/handover.md). Every change is recorded in the audit trail and is a `key` entry of the log.
 """
 
 from __future__ import annotations
@@ -43,6 +43,14 @@ def change_key(settings: Settings, action: str, name: str) -> str:
     Raises:
         DatasigilError: KEY_NAME, KEY_EXISTS, KEY_MISSING; DATA_DIR_IN_USE.
     """
+    if name == "status":
+        raise DatasigilError(
+            "KEY_NAME",
+            "the status key is the registry's DID, which credentials name: another one means another registry",
+            place=name,
+            expected=", ".join(ROTATED),
+            next_action="hand over to a registry with another key, also when this one was stolen: python -m service export (docs/handover.md)",
+        )
     if name not in ROTATED:
         raise DatasigilError("KEY_NAME", "this key is not changed by itself", found=name, expected=", ".join(ROTATED))
     if action == "new":

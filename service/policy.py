@@ -1,7 +1,7 @@
 """The policy under which this registry decides.
 
-Lives here: the operator's trust file when one is set, else a policy that trusts each active publisher for its own DID and this
-registry's log. Not here: deciding (`credentials.decision`). The answer names the policy's digest; a client's own policy stands
+Lives here: the operator's trust file when one is set, else a policy that trusts each active publisher for its own DID, this
+registry's log and those that it continues. Not here: deciding (`credentials.decision`). The answer names the policy's digest; a client's own policy stands
 above it.
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from datasigil.credentials.types import CREDENTIAL_TYPES
+from datasigil.transparency.note import parse_vkey
 from datasigil.trust.policy import IssuerRule, LogRule, TrustPolicy, parse_policy
 from service.publishers.repository import publisher_by_did
 from service.state import State
@@ -33,7 +34,15 @@ def registry_policy(connection: Connection, state: State, issuer: str) -> TrustP
     if publisher is not None and publisher.active:
         rules = (IssuerRule(publisher.did, publisher.name or publisher.slug, CREDENTIAL_TYPES, _ROLES),)
     log = LogRule(state.keys.origin, state.keys.log_key, state.keys.time_key, state.settings.log_url)
-    return TrustPolicy(issuers=rules, logs=(log,), source="registry")
+    return TrustPolicy(issuers=rules, logs=(log, *_continued(connection, state)), source="registry")
+
+
+def _continued(connection: Connection, state: State) -> tuple[LogRule, ...]:
+    """The logs of registries that handed over to this one, by the keys that an import checked."""
+    names = [one.handover.before for one in state.handovers.before(connection)]
+    return tuple(
+        LogRule(one.origin, parse_vkey(one.log_key), parse_vkey(one.time_key), f"{one.url}/log") for one in names
+    )
 
 
 @lru_cache(maxsize=1)

@@ -78,6 +78,7 @@ _STATUS = {
     "BUSY": 503,
     "NOT_THE_WRITER": 503,
     "REFUSES_TO_SIGN": 503,
+    "HANDED_OVER": 503,
     "STORAGE_FULL": 507,
     "BAD_CURSOR": 400,
     "BAD_LIMIT": 400,

@@ -186,9 +186,9 @@ class Sequencer:
         self.health = Health(writing=False, error=error)
         for item in items:
             _answer(item.future, error)
-        if error.code == "REFUSES_TO_SIGN":
+        if error.code in ("REFUSES_TO_SIGN", "HANDED_OVER"):
             self._refusal = error  # for good: only a restart after fsck asks again
-        if error.code in ("NOT_THE_WRITER", "REFUSES_TO_SIGN"):
+        if error.code in ("NOT_THE_WRITER", "REFUSES_TO_SIGN", "HANDED_OVER"):
             self._follow()
 
     def _commit(self, items: list[_Item[object]]) -> list[object]:
@@ -208,12 +208,14 @@ class Sequencer:
                 return []
             batch = Batch(connection, session, self._keys, now, self._base_url)
             outcomes = [_apply(batch, item) for item in items]
-            if anchor_due(connection, now):
+            if not batch.ends and anchor_due(connection, now):
                 anchor(batch)
             sealed = session.seal(batch)
             connection.commit()
         session.commit(sealed)
         self._release(session)
+        if batch.ends:
+            self._session = None  # opening it again is refused
         self.batches += 1
         self.operations += len(items)
         return outcomes

@@ -29,6 +29,13 @@ def _public_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _collector(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("expected an http(s) URL such as http://127.0.0.1:4318, without query, fragment or user")
+    return text.rstrip("/")
+
+
 class Settings(BaseSettings):
     """What one registry process was told; no secret has a default."""
 
@@ -48,6 +55,11 @@ class Settings(BaseSettings):
         str, ...
     ] = ()  # origins that webhooks may reach although they are not public, such as https://ci.internal
     job_lease_seconds: int = Field(default=JOB_LEASE_SECONDS, ge=2, le=3_600)  # how long a silent worker keeps its job
+    did_web_origins: tuple[
+        str, ...
+    ] = ()  # origins of did:web that may be reached although they are not public, such as https://data.internal
+    otlp_endpoint: Annotated[str, AfterValidator(_collector)] | None = None  # where OpenTelemetry goes: off without it
+    otlp_headers_file: Path | None = None  # what the collector wants to see, such as "Authorization: …"
     rate_per_second: float = Field(default=50.0, gt=0)
     rate_burst: int = Field(default=200, ge=1)
 

@@ -15,9 +15,11 @@ from service.access_cache import TokenCache
 from service.clock import Clock
 from service.credentials.served import ServedCredentials
 from service.database import Database
+from service.handover.frames import Handovers
 from service.metrics import Metrics
 from service.notifications.sending import Sender
 from service.problems import Problem
+from service.publishers.did_web import DidWebDocuments
 from service.publishers.workload import IssuerKeys
 from service.rate import RateLimiter
 from service.registry_keys import RegistryKeys
@@ -43,11 +45,13 @@ class State:
     sender: Sender
     cosigner: Cosigner
     proofs: ProofReader
+    handovers: Handovers
     cursors: Cursors
     tokens: TokenCache
     served: ServedCredentials
     evidence: EvidenceMemory
     workload_keys: IssuerKeys
+    did_documents: DidWebDocuments
     limiter: RateLimiter
     metrics: Metrics
     clock: Clock

@@ -200,6 +200,17 @@ class LogState(SQLModel, table=True):
     lease_until: int = Field(sa_type=BigInteger)
 
 
+class HandoverEntry(SQLModel, table=True):
+    """A handover that the log holds: of a log that this one continues, or of this one's own end."""
+
+    __tablename__ = "handover"
+    __table_args__ = (UniqueConstraint("position"),)
+    origin: str = Field(sa_column=Column(Text, primary_key=True))
+    position: int = Field(sa_type=BigInteger)
+    document: bytes = Field(sa_type=LargeBinary)
+    note: bytes = Field(sa_type=LargeBinary)
+
+
 class IdempotentReply(SQLModel, table=True):
     """The reply that a publisher's Idempotency-Key got."""
 
@@ -343,6 +354,7 @@ LOG_ENTRIES = core_table("log_entry")
 LOG_TILES = core_table("log_tile")
 LOG_CHECKPOINTS = core_table("log_checkpoint")
 LOG_STATE = core_table("log_state")
+HANDOVERS = core_table("handover")
 IDEMPOTENT_REPLIES = core_table("idempotent_reply")
 WEBHOOKS = core_table("webhook")
 DELIVERIES = core_table("delivery")

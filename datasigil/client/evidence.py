@@ -1,20 +1,22 @@
 """The evidence of a bundle, renewed: current checkpoint, log proof and status lists, held against the client's memory.
 
 Here: fetching for credentials that passed steps 1 to 5, and the online check around it. Not here: sockets (`fetch`), verdicts
-(`verification`).
+(`verification`), a registry's handover to another one (`handovers`).
 
 The log is read as C2SP tlog-tiles (as of 5ba5ee8, 2026-07-22), so that a static host serves as well as a registry: inclusion and
-consistency are computed from tiles that are hashed up to the signed root.
+consistency are computed from tiles that are hashed up to the signed root. Past 400 lines: one renewal, with its log, its handovers and its lists, is
+one class, whose parts share what was fetched.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from datasigil.bundle import Bundle, LogEvidence
 from datasigil.canonical import document_digest
+from datasigil.client.handovers import LOGGED_HANDOVER, fetch_handovers, log_url, succession_of
 from datasigil.datasets.manifest import ManifestSource
 from datasigil.datasets.parts import PartProof
 from datasigil.encoding import JsonObject, parse_json
@@ -164,6 +166,8 @@ class _Refresh:
         self._policy, self._fetcher, self._at, self._state, self._proven = policy, fetcher, at, state, proven
         self._logs: dict[str, tuple[VerifiedCheckpoint, TileTree] | None] = {}
         self._lists: dict[str, JsonObject | None] = {}
+        self._handovers: dict[str, tuple[JsonObject, ...]] = {}
+        self._log_failures: dict[str, DatasigilError] = {}
         self.errors: list[DatasigilError] = []
 
     def renew(self, bundle: Bundle) -> Bundle:
@@ -176,8 +180,8 @@ class _Refresh:
             return bundle
         credential = parse_credential(bundle.credential)
         log = self._log_evidence(credential, bundle.log)
-        lists = self._status_lists(credential, bundle)
-        return replace(bundle, log=log, status_lists=lists)
+        bundle = replace(bundle, log=log, issuer_keys=self._with_handovers(credential, bundle.issuer_keys))
+        return replace(bundle, status_lists=self._status_lists(credential, bundle))
 
     # The log ---------------------------------------------------------------------------------------------------------
 
@@ -186,7 +190,10 @@ class _Refresh:
         if rule is None or old is None:
             return old  # an unknown log and a missing proof are the plan's to name
         if rule.origin not in self._logs:
+            before = len(self.errors)
             self._logs[rule.origin] = self._try(self._current_log, rule)
+            if len(self.errors) > before:
+                self._log_failures[rule.origin] = self.errors[-1]
         current = self._logs[rule.origin]
         return old if current is None else self._try(self._proof, credential, old, *current) or old
 
@@ -194,7 +201,7 @@ class _Refresh:
         from datasigil.transparency.checkpoint import open_checkpoint
         from datasigil.transparency.tiles import TileTree
 
-        url = rule.url or f"https://{rule.origin}"
+        url = log_url(rule)
         answer = self._fetcher.get(f"{url}/checkpoint", max_bytes=CHECKPOINT_MAX_BYTES, accept="text/plain")
         if answer.status != 200:
             raise _unexpected(answer, LogError, "LOG_RETRIEVAL", "the log's checkpoint could not be fetched")
@@ -243,6 +250,35 @@ class _Refresh:
             return False
         return True
 
+    # Handovers -------------------------------------------------------------------------------------------------------
+
+    def _with_handovers(self, credential: Credential, keys: tuple[JsonObject, ...]) -> tuple[JsonObject, ...]:
+        """Return the presented keys with the log's handovers as they are now, if it has ended or cannot be reached.
+
+        They are asked of the log itself, of the mirrors and of every log that the trust file names; `verification` decides whether they count.
+        """
+        rule = self._policy.log(credential.log_origin)
+        if rule is None or (self._is_current(rule) and not any(one.get("type") == LOGGED_HANDOVER for one in keys)):
+            return keys
+        if rule.origin not in self._handovers:
+            self._handovers[rule.origin] = fetch_handovers(rule, self._policy, self._fetcher)
+        found = self._handovers[rule.origin]
+        if not found:
+            return keys
+        failed = self._log_failures.pop(rule.origin, None)
+        self.errors = [error for error in self.errors if error is not failed]  # the log is over, not out of reach
+        fresh = [one.get("handover") for one in found]
+        return (
+            *(one for one in keys if one.get("type") != LOGGED_HANDOVER or one.get("handover") not in fresh),
+            *found,
+        )
+
+    def _is_current(self, rule: LogRule) -> bool:
+        held = self._logs.get(rule.origin)
+        times = held[0].times_by(rule.time_key) if held is not None else ()
+        limit = timedelta(seconds=self._policy.max_age_seconds(offline=False))
+        return bool(times) and max(times) + limit >= self._at
+
     # Status ----------------------------------------------------------------------------------------------------------
 
     def _status_lists(self, credential: Credential, bundle: Bundle) -> tuple[JsonObject, ...]:
@@ -257,7 +293,11 @@ class _Refresh:
 
     def _fetch_list(self, entry: StatusEntry, presented: Sequence[JsonObject]) -> JsonObject:
         problem: DatasigilError | None = None
-        for url in (entry.list_id, *(_on_mirror(mirror, entry.list_id) for mirror in self._policy.mirrors)):
+        steps = succession_of(entry, presented, self._policy, self._at).steps
+        rules = (self._policy.log(step.handover.after.origin) for step in reversed(steps))
+        after = (log_url(rule).removesuffix("/log") for rule in rules if rule is not None)
+        places = [_on_mirror(place, entry.list_id) for place in (*self._policy.mirrors, *after)]
+        for url in (*places[len(self._policy.mirrors) :], entry.list_id, *places[: len(self._policy.mirrors)]):
             try:
                 document = self._list_at(url, entry)
                 self._remember(document, entry, presented)
@@ -301,13 +341,14 @@ class _Refresh:
 
         at = Instant.from_datetime(self._at)
         situation = Situation(self._policy, self._at, as_of=False, offline=False, state=None, period_at=at)
-        rule, _ = rule_of(entry.issuer, presented, situation)
         try:
             found = parse_status_list(document)
-            signed = require_signed(document, entry.issuer, rule, presented, at)
+            rule, _ = rule_of(found.issuer, presented, situation)
+            signed = require_signed(document, found.issuer, rule, presented, at)
         except DatasigilError:
             return
-        if found.issuer != entry.issuer or not signed.accepted:
+        by_successor = succession_of(entry, presented, self._policy, self._at).by(found.issuer) is not None
+        if not signed.accepted or (found.issuer != entry.issuer and not by_successor):
             return
         self._state.observe_status_list(
             RememberedStatusList(found.id, found.valid_from, sha256_hex(found.bits), found.replay, dict(document))

@@ -170,6 +170,7 @@ def _status_change_request() -> dict[str, Any]:
 
 def outputs() -> dict[Path, bytes]:
     """Return every generated file with the bytes it must have."""
+    from datasigil.credentials.handover import REQUEST as HANDOVER
     from datasigil.credentials.key_rotation import REQUEST as ROTATION
     from datasigil.credentials.status_list import LIST_CREDENTIAL
     from datasigil.credentials.status_request import REQUEST
@@ -185,6 +186,7 @@ def outputs() -> dict[Path, bytes]:
         ("StatusListCredential", LIST_CREDENTIAL),
         ("StatusChangeRequest", REQUEST),
         ("KeyRotationRequest", ROTATION),
+        ("RegistryHandover", HANDOVER),
     ):
         files[folder / schema_name(title)] = _encode(json_schema(title, schema_name(title), table))
     for path in sorted((folder / "examples").glob("*.json")):

@@ -207,6 +207,9 @@ _REASONS: Final[Mapping[str, Reason]] = {
     "STATUS_ROLLBACK": Reason(
         _Q, "the status list is older than one already seen", REGISTRY, "fetch the list from its own address", RETRY
     ),
+    "STATUS_HANDOVER": Reason(
+        _Q, "a registry took over the status list, and the bundle does not show how", YOU, _REFRESH, RETRY
+    ),
     "STATUS_ID": Reason(_X, "a status list that the credential does not name", PUBLISHER, _REFRESH, RETRY),
     "STATUS_PURPOSE": Reason(_X, "the status list is for another purpose", PUBLISHER, _REFRESH, RETRY),
     "STATUS_ISSUER": Reason(

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from datasigil.bundle import LogEvidence
 from datasigil.credentials.types import Credential
-from datasigil.encoding import Instant
+from datasigil.encoding import Instant, JsonObject
 from datasigil.errors import DatasigilError, LogError, UntrustedError
 from datasigil.limits import CLOCK_SKEW_SECONDS
 from datasigil.record import dataclass
@@ -58,11 +58,12 @@ class Logged:
 def check_log(
     credential: Credential,
     evidence: LogEvidence | None,
+    presented: Sequence[JsonObject],
     signed: SignedBy | None,
     situation: Situation,
     findings: Findings,
 ) -> Logged | None:
-    """Step 7, in its parts: entry, time, witnesses, freshness, signing key."""
+    """Step 7, in its parts: entry, time, witnesses, freshness, signing key; `presented` may hold the log's handover to another one."""
     rule = situation.policy.log(credential.log_origin)
     if rule is None:
         _report_unknown_log(credential, evidence, findings)
@@ -83,7 +84,11 @@ def check_log(
         return None
     findings.passed(7, f"the log held it by {logged.instant} ({logged.basis})", name="log time")
     _check_witnesses(situation, findings)
-    _check_freshness(_freshest(included, rule, situation), rule, situation, findings)
+    freshest = _freshest(included, rule, situation)
+    try:
+        _check_freshness(freshest, rule, situation, findings)
+    except LogError as stale:
+        _check_continued(stale, credential, presented, situation, findings)
     if signed is not None and signed.accepted:
         _check_key(signed, logged, findings)
     return logged
@@ -215,7 +220,11 @@ def _check_witnesses(situation: Situation, findings: Findings) -> None:
 
 
 def _check_freshness(checkpoint: VerifiedCheckpoint, rule: LogRule, situation: Situation, findings: Findings) -> None:
-    """The newest checkpoint known of this log is recent at the time asked for."""
+    """The newest checkpoint known of this log is recent at the time asked for.
+
+    Raises:
+        LogError: LOG_STALE; a log that was handed over stays as it is, and another one goes on.
+    """
     newest = max(checkpoint.times_by(rule.time_key))
     remembered, known = situation.fresh_logs.get(rule.origin), None
     try:
@@ -229,12 +238,34 @@ def _check_freshness(checkpoint: VerifiedCheckpoint, rule: LogRule, situation: S
         elif situation.time - best > situation.max_age:
             raise _stale(best, situation)
     except DatasigilError as error:
+        if isinstance(error, LogError) and error.code == "LOG_STALE":
+            raise
         _record(error, "log freshness", findings)
         return
     except ValueError:  # every signed time lies after the time asked for; `require_time` has judged the first of them
         findings.passed(7, f"the log was seen at {Instant.from_datetime(newest)}", name="log freshness")
         return
     findings.passed(7, f"the log was seen at {Instant.from_datetime(best)}", name="log freshness")
+    _raise_clock_floor(checkpoint, situation, findings)
+
+
+def _check_continued(
+    stale: LogError,
+    credential: Credential,
+    presented: Sequence[JsonObject],
+    situation: Situation,
+    findings: Findings,
+) -> None:
+    """A log that was handed over gets no newer: the log that goes on must be recent instead."""
+    # Loaded when a log is stale: handovers are rare, and that module builds on this one.
+    from datasigil.verification.handover import require_continued
+
+    try:
+        checkpoint, says = require_continued(stale, credential, presented, situation)
+    except DatasigilError as error:
+        _record(error, "log freshness", findings)
+        return
+    findings.passed(7, says, name="log freshness")
     _raise_clock_floor(checkpoint, situation, findings)
 
 

@@ -205,7 +205,7 @@ def _examine(bundle: Bundle, request: _Request, related: Related | None) -> _Exa
     rule = check_issuer(credential, situation, findings)  # step 4
     found.signed = check_proofs(credential, bundle.issuer_keys, rule, situation, findings)  # step 5
     check_period(credential, situation, findings)  # step 6
-    found.logged = check_log(credential, bundle.log, found.signed, situation, findings)  # step 7
+    found.logged = check_log(credential, bundle.log, bundle.issuer_keys, found.signed, situation, findings)  # step 7
     found.status = check_status(
         credential, bundle.status_lists, bundle.issuer_keys, found.logged, situation, findings
     )  # step 8

@@ -24,7 +24,15 @@ from datasigil.verification.logged import Logged
 
 _WORDS = {"revocation": ("REVOKED", "revoked"), "suspension": ("SUSPENDED", "suspended")}
 _UNDETERMINED = frozenset(
-    {"STATUS_MISSING", "STATUS_STALE", "STATUS_ROLLBACK", "KEY_HISTORY", "CLIENT_STATE", "STATUS_LATER"}
+    {
+        "STATUS_MISSING",
+        "STATUS_STALE",
+        "STATUS_ROLLBACK",
+        "STATUS_HANDOVER",
+        "KEY_HISTORY",
+        "CLIENT_STATE",
+        "STATUS_LATER",
+    }
 )
 
 
@@ -187,29 +195,42 @@ class _Judge:
                 expected=entry.purpose,
                 found=one.purpose,
             )
-        if one.issuer != entry.issuer:
-            raise StatusError(
-                "STATUS_ISSUER",
-                "the status list is not by the signer that the credential names",
-                place=one.id,
-                expected=entry.issuer,
-                found=one.issuer,
-            )
-        rule, _ = rule_of(entry.issuer, self.presented, self.situation)
+        origin = self._keeper(one)
+        rule, _ = rule_of(one.issuer, self.presented, self.situation)
         require = require_signed if self.situation.memory is None else self.situation.memory.signed
-        signed = require(one.document, entry.issuer, rule, self.presented, self.situation.at)
+        signed = require(one.document, one.issuer, rule, self.presented, self.situation.at)
         if not signed.accepted:
-            raise unpinned(entry.issuer, signed)
+            raise unpinned(one.issuer, signed)
         if any(pin.compromised is not None for _, pin in signed.accepted):
             # Lists are not in the log, so nothing can show that one was made before the compromise.
             raise UntrustedError(
                 "KEY_COMPROMISED", "the status list is signed with a key that is marked compromised", place=one.id
             )
-        self._require_replay(one)
+        self._require_replay(one, origin)
         return one
 
-    def _require_replay(self, one: StatusList) -> None:
-        origin = self.credential.log_origin
+    def _keeper(self, one: StatusList) -> str:
+        """Return the log that a list must replay: its signer is the one that the credential names, or took over from it.
+
+        Raises:
+            StatusError: STATUS_ISSUER; STATUS_HANDOVER, when the client remembers a list by a registry that took over and nothing here shows how.
+        """
+        entry = self.entry
+        if one.issuer == entry.issuer:
+            return self.credential.log_origin
+        from datasigil.verification.handover import succession
+
+        found = succession(entry.issuer, self.credential.log_origin, self.presented, self.situation)
+        step = found.by(one.issuer)
+        if step is not None and one.replay is not None and one.replay[1] > step.handover.tree_size:
+            return step.handover.after.origin
+        why = f"; a handover that does not count: {'; '.join(found.refused)}" if found.refused else ""
+        raise StatusError(
+            "STATUS_ISSUER", "the status list is not by the signer that the credential names, or one that took over from it", place=one.id, expected=entry.issuer,
+            found=f"{one.issuer}{why}"[:1000],
+        )  # fmt: skip
+
+    def _require_replay(self, one: StatusList, origin: str) -> None:
         if one.replay is None or one.replay[0] != origin:
             raise StatusError(
                 "STATUS_REPLAY", "the status list does not say that it replays the credential's log", place=one.id, expected=f"a replay of {origin}",
@@ -258,7 +279,19 @@ class _Judge:
         if self.situation.state is None:
             return None
         stored = self.situation.state.newest_status_list(self.entry.list_id)
-        return None if stored is None else self._authentic(parse_status_list(stored.document))
+        if stored is None:
+            return None
+        try:
+            return self._authentic(parse_status_list(stored.document))
+        except StatusError as error:
+            if error.code != "STATUS_ISSUER":
+                raise
+            # It verified when it was remembered, with a handover that this bundle does not hold.
+            raise StatusError(
+                "STATUS_HANDOVER", "you have seen a list by a registry that took over, and this bundle does not show how it came to that", place=error.place,
+                expected="the handover among the bundle's issuerKeys", found=error.found,
+                next_action="run `datasigil-verify refresh` on the bundle",
+            ) from None  # fmt: skip
 
     def _missing(self) -> StatusError:
         return StatusError(

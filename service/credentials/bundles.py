@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from datasigil.bundle import Bundle, LogEvidence, bundle_bytes
 from datasigil.credentials.contexts import PROFILE_CONTEXTS, context_digests
 from datasigil.credentials.did import resolve_did_key
-from datasigil.encoding import parse_json
+from datasigil.encoding import JsonObject, parse_json
 from datasigil.limits import MANIFEST_EMBED_MAX_BYTES
 from service.credentials.repository import CredentialRow, by_id, document_of, lineage_about, public_manifest
 from service.limits import LINEAGE_DEPTH_MAX, LINEAGE_NODES_MAX
@@ -56,10 +56,10 @@ class _Assembly:
         return Bundle(
             credential=document,
             manifest=self._manifest(row),
-            log=log_evidence(self._connection, self._state, row.log_index, self._released),
+            log=log_evidence(self._connection, self._state, row.log_index, self._released, document),
             status_lists=self._lists(row),
             parents=self._parents(row, depth),
-            issuer_keys=issuer_keys(row.issuer),
+            issuer_keys=presented_keys(self._connection, self._state, self._released, row.issuer, document),
             contexts=contexts(),
             schemas=schemas(document),
         )
@@ -89,12 +89,24 @@ class _Assembly:
         return tuple(parents.values())
 
 
-def log_evidence(connection: Connection, state: State, index: int, released: Released) -> LogEvidence:
+def log_evidence(
+    connection: Connection, state: State, index: int, released: Released, document: JsonObject
+) -> LogEvidence:
     """The first proof that the log held the entry with this index, which shows by when, and the one under the released checkpoint.
+
+    For a log that ended in this one, it is the one under that log's last checkpoint.
 
     Raises:
         Problem: BUSY, when the released checkpoint does not cover it yet.
     """
+    ended = state.handovers.of(connection, _origin(document))
+    if ended is not None:
+        before, last = ended.handover.before, ended.proof(connection, index, released)
+        proof = ended.first_proof(connection, index, released)
+        named = (before.log_key, before.time_key)
+        if proof is None:
+            return LogEvidence(last, named, f"{before.url}/log")
+        return LogEvidence(proof, named, f"{before.url}/log", current=last)
     if index >= released.size:
         raise Problem("BUSY", "The credential's log entry is being signed", next_action="retry", retry_after=1)
     text = proof_text(connection, state, index, released)
@@ -103,6 +115,21 @@ def log_evidence(connection: Connection, state: State, index: int, released: Rel
     if first is None:
         return LogEvidence(text, keys, state.settings.log_url)
     return LogEvidence(first, keys, state.settings.log_url, current=text)
+
+
+def presented_keys(
+    connection: Connection, state: State, released: Released, issuer: str, document: JsonObject
+) -> tuple[JsonObject, ...]:
+    """The issuer's keys and, when the log that the credential names has ended, the handovers since."""
+    if state.handovers.of(connection, _origin(document)) is None:
+        return issuer_keys(issuer)
+    return (*issuer_keys(issuer), *state.handovers.frames(connection, state.proofs, released))
+
+
+def _origin(document: JsonObject) -> str:
+    """The origin of the log that a credential names; other registries' logs may have ended in this one's."""
+    log = document.get("transparencyLog")
+    return str(log.get("origin")) if isinstance(log, dict) else ""
 
 
 def contexts() -> dict[str, str]:

@@ -79,7 +79,8 @@ async def publish(request: Request, principal: PrincipalDep, state: StateDep) ->
     require_scope(principal, "publish")
     raw = await read_body(request)
     body = to_model(parse_body(raw), PublishRequest)
-    context = Context(state.settings.public_url, state.keys.origin, state.keys.did, state.clock())
+    keys = state.did_documents.keys_of(principal.did)
+    context = Context(state.settings.public_url, state.keys.origin, state.keys.did, state.clock(), keys)
     checked = await anyio.to_thread.run_sync(
         lambda: check(body.credential, body.manifest, public=body.publicManifest, principal=principal, context=context)
     )

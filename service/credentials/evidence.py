@@ -18,7 +18,7 @@ from datasigil.encoding import JsonObject, parse_json
 from datasigil.record import replace
 from datasigil.trust.policy import TrustPolicy
 from datasigil.verification.memory import Memory
-from service.credentials.bundles import bundle_of, contexts, issuer_keys, log_evidence, schemas
+from service.credentials.bundles import bundle_of, contexts, log_evidence, presented_keys, schemas
 from service.credentials.repository import CredentialRow, with_relations
 from service.limits import EVIDENCE_ENTRIES, EVIDENCE_SECONDS
 from service.policy import registry_policy
@@ -132,9 +132,9 @@ class EvidenceMemory:
         lists = (self._list(connection, view, entry["statusListCredential"]) for entry in document["credentialStatus"])
         return Bundle(
             credential=document,
-            log=log_evidence(connection, state, row.log_index, view.released),
+            log=log_evidence(connection, state, row.log_index, view.released, document),
             status_lists=tuple(one for one in lists if one is not None),
-            issuer_keys=issuer_keys(row.issuer),
+            issuer_keys=presented_keys(connection, state, view.released, row.issuer, document),
             contexts=contexts(),
             schemas=schemas(document),
         )

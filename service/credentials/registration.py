@@ -13,7 +13,7 @@ from typing import Any
 
 from datasigil.canonical import jcs
 from datasigil.credentials.did import did_key_resolver
-from datasigil.credentials.proof import verify_proofs
+from datasigil.credentials.proof import KeyResolver, verify_proofs
 from datasigil.credentials.types import Credential, parse_credential
 from datasigil.datasets.manifest import Manifest, ManifestClaim, parse_manifest, verify_manifest_claim
 from datasigil.encoding import Instant
@@ -64,6 +64,7 @@ class Context:
     origin: str
     did: str
     now: datetime
+    keys: KeyResolver = did_key_resolver
 
 
 def check(document: Any, manifest: Any, *, public: bool, principal: Principal, context: Context) -> Registration:
@@ -80,7 +81,7 @@ def check(document: Any, manifest: Any, *, public: bool, principal: Principal, c
     _check_period(credential, context.now)
     _check_status(credential, principal, context)
     try:
-        verify_proofs(document, keys=did_key_resolver, at=Instant.from_datetime(context.now))
+        verify_proofs(document, keys=context.keys, at=Instant.from_datetime(context.now))
     except DatasigilError as error:
         raise error.at("/credential") from None
     claimed, body = _manifest(credential, manifest, public=public)

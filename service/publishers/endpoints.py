@@ -12,13 +12,14 @@ import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 
 from datasigil.encoding import Instant, b64url_encode
+from datasigil.errors import MalformedError
 from service import VERSION
-from service.access import TOKEN_PREFIX, PrincipalDep, require_session
+from service.access import TOKEN_PREFIX, PrincipalDep, require_session, secret_hash
 from service.documentation import READ_PROBLEMS, WRITE_PROBLEMS, body_of, problems
 from service.limits import CHALLENGE_BYTES, TOKEN_BYTES
-from service.publishers.operations import IssueChallenge, IssueToken, RevokeToken
-from service.publishers.presentations import verify_login
-from service.publishers.repository import TokenRow, tokens_of
+from service.publishers.operations import IssueChallenge, IssueToken, RevokeToken, challenge_refused
+from service.publishers.presentations import claimed_login, verify_login
+from service.publishers.repository import TokenRow, challenge_waits, tokens_of
 from service.publishers.schemas import (
     ChallengeReply,
     ChallengeRequest,
@@ -98,8 +99,15 @@ async def create_token(request: Request, state: StateDep) -> Response:
     """Trade proof of control of a DID for a scoped token that expires; the secret is shown this once."""
     body = await read_model(request, TokenRequest)
     now = state.clock()
+    claimed = claimed_login(body.verifiablePresentation)
+    waiting = await state.database.point(challenge_waits, secret_hash(claimed.challenge), int(now.timestamp()))
+    if claimed.did.startswith("did:web:"):
+        _require_resolvable(state, claimed.did)
+        if not waiting:
+            raise challenge_refused()  # nothing is fetched for somebody who did not ask for a challenge first
+    keys = state.did_documents.keys_of(claimed.did)
     login = await anyio.to_thread.run_sync(
-        lambda: verify_login(body.verifiablePresentation, domain=state.settings.public_url, now=now)
+        lambda: verify_login(body.verifiablePresentation, domain=state.settings.public_url, now=now, keys=keys)
     )
     token = TOKEN_PREFIX + b64url_encode(secrets.token_bytes(TOKEN_BYTES))
     publisher, row = await state.sequencer.submit(
@@ -129,6 +137,13 @@ async def create_token(request: Request, state: StateDep) -> Response:
         log=log_links(state),
     )
     return json_reply(reply, status=201)
+
+
+def _require_resolvable(state: State, did: str) -> None:
+    try:
+        state.did_documents.address(did)
+    except MalformedError as error:
+        raise error.at("/verifiablePresentation/holder") from None
 
 
 @router.get(

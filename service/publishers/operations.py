@@ -52,6 +52,16 @@ class IssueChallenge:
         return expires
 
 
+def challenge_refused() -> Problem:
+    """The answer to a challenge that is not ours, or not any more."""
+    return Problem(
+        "PRESENTATION_REFUSED",
+        "The challenge is unknown, expired or was used before",
+        status=UNAUTHENTICATED,
+        next_action="ask for a new challenge",
+    )
+
+
 @dataclass(frozen=True)
 class IssueToken:
     """Use a challenge up and store a token for the DID that answered it."""
@@ -72,12 +82,7 @@ class IssueToken:
             Problem: PRESENTATION_REFUSED, REGISTRATION_CLOSED, PUBLISHER_INACTIVE, SCOPE_MISSING or TOKEN_LIMIT.
         """
         if not use_challenge(batch.connection, secret_hash(self.challenge), batch.seconds):
-            raise Problem(
-                "PRESENTATION_REFUSED",
-                "The challenge is unknown, expired or was used before",
-                status=UNAUTHENTICATED,
-                next_action="ask for a new challenge",
-            )
+            raise challenge_refused()
         publisher = self._publisher(batch)
         if "issue" in self.scopes and publisher.role != "operator":
             raise Problem(

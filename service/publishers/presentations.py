@@ -3,7 +3,7 @@
 Lives here: what a login presentation must look like, and its verification. Not here: storing challenges and tokens
 (`operations`). Spec: Verifiable Presentations of VCDM 2.0 section 4.13, Data Integrity 1.0 (challenge, domain).
 
-A did:key proves itself. Other methods need a resolver that fetches, which this version of the registry does not have.
+A did:key proves itself; the document of a did:web is fetched, and only for a challenge that is waiting for its answer (`did_web`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from datasigil.credentials.contexts import CREDENTIALS_V2
-from datasigil.credentials.did import check_did, did_key_resolver
-from datasigil.credentials.proof import verify_proofs
+from datasigil.credentials.did import check_did, resolve_did_key
+from datasigil.credentials.proof import KeyResolver, verify_proofs
 from datasigil.encoding import Instant
 from datasigil.errors import MalformedError, ProofError
 from service.problems import UNAUTHENTICATED, Problem
@@ -24,34 +24,42 @@ _MEMBERS = {"@context", "id", "type", "holder", "proof"}
 
 @dataclass(frozen=True)
 class Login:
-    """A verified presentation: `did` holds the key that signed `challenge`."""
+    """Who answers which challenge; verified, `did` holds the key that signed it."""
 
     did: str
     challenge: str
 
 
-def verify_login(presentation: Any, *, domain: str, now: datetime) -> Login:
+def claimed_login(presentation: Any) -> Login:
+    """What a presentation says before its proof is checked: who answers which challenge.
+
+    Raises:
+        Problem: SCHEMA, UNKNOWN_PROPERTY, DID_METHOD, for another shape.
+    """
+    return Login(_check_shape(presentation), _challenge(presentation))
+
+
+def verify_login(presentation: Any, *, domain: str, now: datetime, keys: KeyResolver) -> Login:
     """Verify a login presentation; whether its challenge is ours and unused is checked when it is used up.
 
     Raises:
         Problem: SCHEMA, for another shape; PRESENTATION_REFUSED (401), when the proof does not establish control.
     """
-    holder = _check_shape(presentation)
-    challenge = _challenge(presentation)
+    claimed = claimed_login(presentation)
     try:
         proofs = verify_proofs(
             presentation,
-            keys=did_key_resolver,
+            keys=keys,
             purpose="authentication",
-            challenge=challenge,
+            challenge=claimed.challenge,
             domain=domain,
             at=Instant.from_datetime(now),
         )
     except (ProofError, MalformedError) as error:
         raise _refused(f"the proof was refused ({error.code})", error.expected) from None
-    if any(proof.controller != holder for proof in proofs):
+    if any(proof.controller != claimed.did for proof in proofs):
         raise _refused("the proof is by another DID than the holder", "a proof by the holder")
-    return Login(holder, challenge)
+    return claimed
 
 
 def _check_shape(presentation: Any) -> str:
@@ -71,14 +79,19 @@ def _check_shape(presentation: Any) -> str:
     if presentation.get("type") not in ("VerifiablePresentation", ["VerifiablePresentation"]):
         raise _shape("/type", "VerifiablePresentation")
     holder = check_did(presentation.get("holder"), place="/verifiablePresentation/holder")
-    if not holder.startswith("did:key:"):
+    if not holder.startswith(("did:key:", "did:web:")):
         raise Problem(
             "DID_METHOD",
-            "This registry can check control of did:key only",
+            "This registry can check control of a did:key or a did:web only",
             status=422,
             pointer="/verifiablePresentation/holder",
-            expected="a did:key",
+            expected="a did:key or a did:web",
         )
+    try:
+        if holder.startswith("did:key:"):
+            resolve_did_key(holder)
+    except MalformedError as error:
+        raise error.at("/verifiablePresentation/holder") from None
     return holder
 
 

@@ -119,6 +119,12 @@ def live_challenges(connection: Connection, now: int) -> int:
     return int(connection.execute(select(func.count()).select_from(CHALLENGES)).scalar_one())
 
 
+def challenge_waits(connection: Connection, value_hash: str, now: int) -> bool:
+    """Whether a challenge is known, unused and not expired."""
+    found = select(CHALLENGES.c.value_hash).where(CHALLENGES.c.value_hash == value_hash, CHALLENGES.c.expires_at > now)
+    return connection.execute(found).one_or_none() is not None
+
+
 def use_challenge(connection: Connection, value_hash: str, now: int) -> bool:
     """Use a challenge up; False when it is unknown, expired or was used before."""
     result = connection.execute(

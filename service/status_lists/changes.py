@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from datasigil.canonical import jcs
 from datasigil.credentials.did import did_key_resolver
-from datasigil.credentials.proof import verify_proofs
+from datasigil.credentials.proof import KeyResolver, verify_proofs
 from datasigil.credentials.status_request import StatusChangeRequest, parse_status_change_request
 from datasigil.encoding import Instant
 from datasigil.transparency.entry import log_entry
@@ -44,7 +44,7 @@ class ChangeOutcome:
     changed: bool
 
 
-def verified_request(document: Any, *, now: datetime) -> StatusChangeRequest:
+def verified_request(document: Any, *, now: datetime, keys: KeyResolver = did_key_resolver) -> StatusChangeRequest:
     """Parse a signed request and verify its proof; who may ask is checked against the credential by the operation.
 
     Raises:
@@ -65,7 +65,7 @@ def verified_request(document: Any, *, now: datetime) -> StatusChangeRequest:
             expected="within the last 7 days",
             next_action="sign a new request",
         )
-    verify_proofs(document, keys=did_key_resolver, at=at)
+    verify_proofs(document, keys=keys, at=at)
     return request
 
 

@@ -12,7 +12,11 @@ from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import Connection
 
+from datasigil.credentials.did import did_key_resolver
+from datasigil.credentials.proof import KeyResolver
 from datasigil.credentials.status_request import (
     StatusChangeRequest,
     new_status_change_request,
@@ -23,6 +27,7 @@ from service.access import PrincipalDep, principal_of, require_scope
 from service.credentials.repository import by_id
 from service.documentation import READ_PROBLEMS, WRITE_PROBLEMS, body_of, problems, signed_document
 from service.problems import Problem
+from service.publishers.repository import publisher_by_did
 from service.replies import credential_reply, json_reply
 from service.requests import read_json, to_model, vcalm_path
 from service.state import State, StateDep
@@ -62,6 +67,7 @@ _EXAMPLE = {
         **signed_document("The signed status list credential", "application/vc", "application/json"),
         **READ_PROBLEMS,
         **problems(304, 404),
+        308: {"description": "The registry that keeps this list now has it"},
     },
 )
 async def read_list(
@@ -70,11 +76,23 @@ async def read_list(
     purpose: Annotated[str, Path(max_length=32)],
     state: StateDep,
 ) -> Response:
-    """A publisher's status list, signed by the registry's status key."""
-    found = await state.database.point(signed_list, list_address(state.settings.public_url, slug, purpose))
+    """A publisher's status list, signed by the registry's status key; also one that this registry took over, under its old path."""
+    found = await state.database.point(_list_or_keeper, state, slug, purpose)
     if found is None:
         raise Problem("NOT_FOUND", "There is no such status list here")
+    if isinstance(found, str):
+        return RedirectResponse(found, status_code=308)
     return credential_reply(request, found[0], etag=found[1])
+
+
+def _list_or_keeper(connection: Connection, state: State, slug: str, purpose: str) -> tuple[bytes, str] | str | None:
+    """The list with its digest or, after a handover, its address at the registry that keeps it now."""
+    own = state.handovers.own(connection)
+    if own is not None:
+        return list_address(own.handover.after.url, slug, purpose)
+    bases = [one.handover.before.url for one in state.handovers.before(connection)]
+    addresses = (list_address(base, slug, purpose) for base in (state.settings.public_url, *bases))
+    return next((found for one in addresses if (found := signed_list(connection, one)) is not None), None)
 
 
 @router.post(
@@ -115,9 +133,19 @@ async def change_status(request: Request, state: StateDep) -> Response:
     if isinstance(body, dict) and "credentialStatus" in body:
         wanted = await _hosted(request, state, body, now)
     else:
-        wanted = await anyio.to_thread.run_sync(lambda: verified_request(body, now=now))
+        keys = await _keys(state, body)
+        wanted = await anyio.to_thread.run_sync(lambda: verified_request(body, now=now, keys=keys))
     outcome = await state.sequencer.submit(ChangeStatus(wanted))
     return json_reply(StatusReply(status=outcome.status, changed=outcome.changed, logIndex=outcome.log_index))
+
+
+async def _keys(state: State, body: Any) -> KeyResolver:
+    """Keys of did:web are fetched for those who have proven control of it here before, and for nobody else."""
+    issuer = body.get("issuer") if isinstance(body, dict) else None
+    if not isinstance(issuer, str) or not issuer.startswith("did:web:"):
+        return did_key_resolver
+    known = await state.database.point(publisher_by_did, issuer)
+    return did_key_resolver if known is None else state.did_documents.keys_of(issuer)
 
 
 async def _hosted(request: Request, state: State, body: Any, now: datetime) -> StatusChangeRequest:

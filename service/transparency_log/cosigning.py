@@ -97,6 +97,11 @@ class Cosigner:
                 self._ask(one, released)
         return sum(one.asked == released.note for one in self._witnesses)
 
+    def missing(self) -> list[str]:
+        """The witnesses that have not cosigned the newest checkpoint."""
+        released = self._writer.released
+        return [one.key.name for one in self._witnesses if released is not None and one.asked != released.note]
+
     def _run(self) -> None:
         while not self._stop.wait(WITNESS_TICK_SECONDS):
             try:

@@ -13,10 +13,9 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import Connection
 
 from datasigil.encoding import b64_encode
-from datasigil.errors import LogError, MalformedError
+from datasigil.errors import MalformedError
 from datasigil.limits import TILE_WIDTH
 from datasigil.merkle import HASH_BYTES
-from datasigil.transparency.checkpoint import asserted_time, open_checkpoint
 from datasigil.transparency.proofs import LogProof
 from datasigil.transparency.tiles import ENTRIES_LEVEL, Tile, parse_tile_path
 from service.documentation import READ_PROBLEMS, binary, problems
@@ -24,8 +23,9 @@ from service.problems import Problem
 from service.replies import FOREVER, REVALIDATE, json_reply, stored_reply
 from service.requests import Whole
 from service.state import State, StateDep
-from service.transparency_log.repository import first_checkpoint, read_entries, read_tile
+from service.transparency_log.repository import read_entries, read_tile
 from service.transparency_log.schemas import ConsistencyReply
+from service.transparency_log.store import first_proof
 from service.transparency_log.writing import Released
 
 router = APIRouter(prefix="/log", tags=["transparency log"])
@@ -105,17 +105,10 @@ def proof_text(connection: Connection, state: State, index: int, released: Relea
 
 def first_proof_text(connection: Connection, state: State, index: int, released: Released) -> str | None:
     """The tlog-proof under the first checkpoint that covered an entry, or None where none is kept that the present keys signed."""
-    note = first_checkpoint(connection, index)
-    if note is None or note == released.note:
-        return None
-    try:
-        first = open_checkpoint(note, state.keys.log_key, (state.keys.time_key,))
-        asserted_time(first, state.keys.time_key)
-    except (LogError, MalformedError):  # from before the log's keys were changed, or damaged, which fsck names
-        return None
-    size = first.checkpoint.size
-    hashes = state.proofs.inclusion(connection, index, size=released.size, root=released.root, within=size)
-    return LogProof(index, tuple(hashes), note).text()
+    keys = (state.keys.log_key, state.keys.time_key)
+    return first_proof(
+        connection, state.proofs, index, keys, size=released.size, root=released.root, last=released.note
+    )
 
 
 def _within(tile: Tile, size: int) -> bool:

@@ -11,10 +11,13 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection
 
-from datasigil.errors import LogError
+from datasigil.errors import LogError, MalformedError
 from datasigil.merkle import HASH_BYTES
+from datasigil.transparency.checkpoint import asserted_time, open_checkpoint
+from datasigil.transparency.note import VerifierKey
+from datasigil.transparency.proofs import LogProof
 from datasigil.transparency.tiles import Tile, TileTree
-from service.transparency_log.repository import read_tile, write_tiles
+from service.transparency_log.repository import first_checkpoint, read_tile, write_tiles
 
 
 class SqlTileStore:
@@ -77,3 +80,26 @@ class ProofReader:
         if self._tree is None or self._tree.size != size:
             self._tree = TileTree.open(self._store, size, root)
         return self._tree
+
+
+def first_proof(
+    connection: Connection,
+    proofs: ProofReader,
+    index: int,
+    keys: tuple[VerifierKey, VerifierKey],
+    *,
+    size: int,
+    root: bytes,
+    last: bytes,
+) -> str | None:
+    """The tlog-proof under the first checkpoint that covered an entry, by a log's key and time key; None if there is none before `last`."""
+    note = first_checkpoint(connection, index)
+    if note is None or note == last:
+        return None
+    try:
+        first = open_checkpoint(note, keys[0], keys[1:])
+        asserted_time(first, keys[1])
+    except (LogError, MalformedError):  # from before the log's keys were changed, or damaged, which fsck names
+        return None
+    hashes = proofs.inclusion(connection, index, size=size, root=root, within=first.checkpoint.size)
+    return LogProof(index, tuple(hashes), note).text()

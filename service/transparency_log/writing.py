@@ -31,6 +31,8 @@ from datasigil.transparency.tiles import Append, TileTree
 from service.audit_trail.trail import anchor_due
 from service.batch import Batch
 from service.clock import seconds_of
+from service.handover.ending import handed_over
+from service.handover.repository import handover_from
 from service.high_water import Mark
 from service.limits import LEASE_SECONDS, RESIGN_SECONDS, SCRUB_TILES_PER_TICK, START_CHECK_MAX_ENTRIES
 from service.registry_keys import RegistryKeys
@@ -184,8 +186,11 @@ def open_session(
 
     Raises:
         DatasigilError: NOT_THE_WRITER, while another process holds the lease; REFUSES_TO_SIGN, when the stored log is
-            older than the mark, of another origin, or damaged.
+            older than the mark, of another origin, or damaged; HANDED_OVER, when another registry goes on.
     """
+    ended = handover_from(connection, keys.origin)
+    if ended is not None:
+        raise handed_over(ended)
     state = _leased(connection, _existing(connection, keys, mark, now, holder), now, holder)
     store = SqlTileStore()
     store.connection = connection

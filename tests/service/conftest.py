@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -193,6 +194,12 @@ class Registry:
 
 
 OpenRegistry = Callable[..., Registry]
+
+
+@pytest.fixture(scope="session")
+def registry_parts() -> SimpleNamespace:
+    """The classes above, for fixtures of modules that open one registry for all their tests."""
+    return SimpleNamespace(Clock=Clock, Registry=Registry)
 
 
 @pytest.fixture

@@ -1,0 +1,28 @@
+"""Handovers: the logs that this one continues, and its own end.
+
+Here: revision 0006, frozen as released. Not here: the present tables (`service.tables`).
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "handover",
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("note", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("origin"),
+        sa.UniqueConstraint("position"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("handover")
