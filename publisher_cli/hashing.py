@@ -74,7 +74,7 @@ def dataset_folder(name: str) -> Path:
         DatasigilError: DATA_FOLDER.
     """
     folder = Path(name)
-    if folder.is_dir():
+    if name and folder.is_dir():  # the empty text, as from an unset variable, would be the current folder
         return folder
     if "://" in name:
         found, action = (

@@ -53,6 +53,11 @@ def find_evidence(target: str, data: str | None) -> Evidence:
         DatasigilError: NO_SUCH_PATH, UNREADABLE, NOT_CACHED or USAGE (wrong usage).
         MalformedError: NO_CREDENTIAL, for a folder without evidence; LIMIT, for a file of more than 64 MiB.
     """
+    if "" in (target, data):  # as from an unset variable: a path would make it the current folder
+        raise DatasigilError(
+            "USAGE", "an empty text names nothing", place="--data" if target else "what to check", expected="a path or an address", found="nothing",
+            next_action="name it; `.` is the current folder",
+        )  # fmt: skip
     source = data if data is not None and ("://" in data or "::" in data or os.path.isfile(data)) else ""
     folder = Path(data) if data is not None and not source else None
     if target.startswith("hf://"):

@@ -555,8 +555,8 @@ def curated(publish, run, data):
     return folder, base
 
 
-def test_pages_say_what_was_made_from_what_and_what_happened_when(curated):
-    folder, _ = curated
+def test_pages_say_what_was_made_from_what_and_what_happened_when(curated, verify):
+    folder, base = curated
     clean = (folder / "clean-leases-1.0.0.html").read_text()
     for words in ("Made from", 'href="small-leases-1.0.0.html"', "digest of its text", "<svg", "How it was made", "Records out", "anybody with the parents can repeat it"):  # fmt: skip
         assert words in clean, words
@@ -567,6 +567,10 @@ def test_pages_say_what_was_made_from_what_and_what_happened_when(curated):
     assert "suspension lifted" in status
     log = (folder / "log.html").read_text()
     assert [log.count(words) for words in (">published<", ">suspended<", ">suspension lifted<")] == [3, 1, 1]
+    command = re.search(r"<pre>datasigil-verify (.*)</pre>", log)[1].split()
+    _trusted(verify, base)
+    code, said = verify(*command, "--dev")
+    assert code == 0, said
 
 
 @pytest.mark.needs_chromium

@@ -54,6 +54,14 @@ def test_offline_and_a_bucket_exclude_each_other(desk, no_sockets, place):
     assert answer.out == ""
 
 
+def test_an_empty_place_is_never_the_current_folder(desk, monkeypatch):
+    monkeypatch.chdir(desk.data)
+    for words in ((desk.bundle, "--data", ""), ("",)):
+        answer = desk.run("check", *words, "--policy", desk.policy, "--offline")
+        assert (answer.code, answer.out) == (2, "")
+        assert "`.` is the current folder" in answer.err
+
+
 @pytest.mark.parametrize("place", ["https://example.com/x", "file:///etc", "zip::s3://b/x", "s3:///", "s3://"])
 def test_other_places_are_wrong_usage(desk, no_sockets, place):
     answer = desk.run("check", desk.bundle, "--policy", desk.policy, "--data", place)

@@ -272,6 +272,34 @@ def test_memory_does_not_grow_with_the_size_of_a_file(tmp_path):
 
 
 @linux
+@pytest.mark.parametrize(
+    ("count", "mib"), [(50_000, 16), pytest.param(1_000_000, 165, marks=[pytest.mark.long, pytest.mark.timeout(600)])]
+)
+def test_memory_of_a_manifest_is_its_paths_and_its_digests(tmp_path, count, mib):
+    from array import array
+
+    from datasigil.datasets.entry import Manifest, canonical_parts
+    from datasigil.datasets.table import EntryTable, PathColumn
+
+    paths = PathColumn()
+    paths.extend([f"part-{number // 1000:04}/record-{number:07}.txt" for number in range(count)])
+    with open(tmp_path / "manifest.json", "wb") as file:
+        file.writelines(canonical_parts(Manifest(EntryTable.blank(paths, array("Q", [5] * count), blake3=True))))
+    grown = run(
+        """
+        import resource
+        from datasigil.datasets.manifest import ManifestFile, parse_manifest
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        one = parse_manifest(ManifestFile(root / "manifest.json"))
+        assert one.digest and one.root and one.find("part-0001/record-0001234.txt").size == 5
+        print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+        """,
+        tmp_path,
+    )
+    assert grown < mib * 1024  # KiB
+
+
+@linux
 def test_too_few_file_descriptors_is_an_error_and_never_a_pass(dataset, manifest):
     code = """
     import resource
