@@ -78,7 +78,7 @@ class _Pool:
                 remaining -= 1
                 yield batch
             if remaining:
-                raise self._lost()
+                raise self._lost(self._how_they_ended())
         finally:
             os.close(shared)
             self._end()
@@ -143,6 +143,15 @@ class _Pool:
             found=reason or "a process killed from outside",
             next_action="see whether memory ran out, then run the command again",
         )
+
+    def _how_they_ended(self) -> str:
+        """Collect the children, all of which have closed their pipes, and say how the first that failed came to its end."""
+        codes = [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in self._children.values()]
+        for descriptor in self._children:
+            os.close(descriptor)
+        self._children.clear()
+        failed = next((code for code in codes if code), 0)
+        return f"a process ended by signal {-failed}" if failed < 0 else f"a process that ended with status {failed}"
 
     def _end(self) -> None:
         """End every child that still runs, and collect them all."""

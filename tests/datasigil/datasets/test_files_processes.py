@@ -147,10 +147,10 @@ def test_killed_worker_is_an_error_and_never_a_result(many):
         try:
             build_manifest(root, workers=2)
         except DatasigilError as error:
-            print(json.dumps([error.code, bool(error.next_action)]))
+            print(json.dumps([error.code, error.found, bool(error.next_action)]))
         """,
         many,
-    ) == ["WORKER_LOST", True]
+    ) == ["WORKER_LOST", "a process ended by signal 9", True]
 
 
 @linux
