@@ -169,6 +169,7 @@ def policy_template(sector: str, *, self_did: str = "") -> str:
         "",
         "[requirements.licenses]",
         'unknown = "refuse"',
+        "# evidence = \"text\"   # refuse a licence, a parent's included, that is only asserted: its text's digest must be signed, or it be granted to you",
     ]
     return "\n".join(lines) + "\n"
 
