@@ -22,7 +22,9 @@ from datasigil.errors import DatasigilError
 
 _FRAME: Final = Struct("=III")  # start, stop, bytes of failure text
 _FIELDS: Final = 6
-_RANGE: Final = Struct("=II")
+_SHARE: Final = Struct("=II")  # first range, range after the last
+SHARES_MAX: Final = 512
+"""shares that ranges are divided into: together one page, which any pipe has room for."""
 
 
 def cores() -> int:
@@ -69,13 +71,15 @@ class _Pool:
         self._children: dict[int, int] = {}  # descriptor to read from -> process
 
     def __iter__(self) -> Iterator[Batch]:
-        remaining = len(self._ranges)
-        shared = _shared_list(self._ranges)
+        remaining = {start for start, _ in self._ranges}
+        shared = _shared_list(len(self._ranges))
         try:
             for _ in range(self._workers):
                 self._fork(shared)
             for batch in self._collect():
-                remaining -= 1
+                if batch.start not in remaining:
+                    raise self._lost("one share finished twice")
+                remaining.remove(batch.start)
                 yield batch
             if remaining:
                 raise self._lost(self._how_they_ended())
@@ -109,8 +113,9 @@ class _Pool:
             for descriptor in (receiving, *self._children):
                 os.close(descriptor)
             reader = BatchReader(self._tree.clone(), self._job, new_buffer())
-            while taken := os.read(shared, _RANGE.size):
-                _send(sending, encode_batch(reader.read(*_RANGE.unpack(taken))))
+            while taken := os.read(shared, _SHARE.size):
+                for start, stop in self._ranges[slice(*_SHARE.unpack(taken))]:
+                    _send(sending, encode_batch(reader.read(start, stop)))
             status = 0
         finally:
             os._exit(status)
@@ -164,15 +169,18 @@ class _Pool:
         self._children.clear()
 
 
-def _shared_list(ranges: Sequence[tuple[int, int]]) -> int:
-    """Return the descriptor of a file without a name from which processes that share it take one range at each read.
+def _shared_list(ranges: int) -> int:
+    """Return the end of a pipe from which processes that share it take one share of some ranges at each read.
 
-    Linux locks the position of a shared file while one process reads: no range is taken twice, and none is left over.
+    A pipe is locked while one process reads, and every read takes a whole share: none is taken twice, none is left over. (A file
+    without a name will not do: Linux locks the position of files that have been opened by a path only.)
     """
-    descriptor = os.memfd_create("ranges", os.MFD_CLOEXEC)
-    _send(descriptor, b"".join([_RANGE.pack(*one) for one in ranges]))
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
+    each = -(-ranges // SHARES_MAX)
+    receiving, sending = os.pipe()
+    shares = [_SHARE.pack(first, min(first + each, ranges)) for first in range(0, ranges, each)]
+    _send(sending, b"".join(shares))
+    os.close(sending)  # before any child is made: an empty pipe is the end of the list
+    return receiving
 
 
 def _send(descriptor: int, data: bytes) -> None:

@@ -154,6 +154,49 @@ def test_killed_worker_is_an_error_and_never_a_result(many):
 
 
 @linux
+@pytest.mark.parametrize("files", [1, 3, 40])
+def test_every_share_is_taken_once_however_many_take_them(many, files):
+    assert (
+        run(
+            """
+        from datasigil.datasets import small
+        one = build_manifest(root, workers=1)
+        small.BATCH_FILES = int(sys.argv[2])
+        print(json.dumps([build_manifest(root, workers=8) == one for _ in range(6)]))
+        """,
+            many,
+            files,
+        )
+        == [True] * 6
+    )
+
+
+@linux
+@pytest.mark.parametrize("twice", [True, False])
+def test_a_share_that_is_taken_twice_or_never_is_an_error_and_never_a_result(many, twice):
+    code, found = run(
+        """
+        real = workers._shared_list
+        def wrong(ranges):
+            receiving, sending = os.pipe()
+            shares = [workers._SHARE.pack(at, at + 1) for at in range(ranges)]
+            os.write(sending, b"".join([shares[0], *shares] if sys.argv[2] == "True" else shares[1:]))
+            os.close(sending)
+            return receiving
+        workers._shared_list = wrong
+        try:
+            build_manifest(root, workers=2)
+        except DatasigilError as error:
+            print(json.dumps([error.code, error.found]))
+        """,
+        many,
+        twice,
+    )
+    assert code == "WORKER_LOST"
+    assert found == ("one share finished twice" if twice else "a process that ended with status 0")
+
+
+@linux
 @pytest.mark.parametrize("kind", ["forked", "threads"])
 def test_ctrl_c_ends_the_run_and_every_worker(many, tmp_path, kind):
     root = many
