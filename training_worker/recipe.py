@@ -193,7 +193,11 @@ def _first_problem(error: ValidationError, place: str) -> DatasigilError:
         return DatasigilError("RECIPE", f"the key {steps[-1]!r} is missing", place=where)
     found = _found(problem.get("input"))
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return DatasigilError("RECIPE", "a value does not fit", place=where, expected=message, found=found)
+    # `tags: [1]` is a number: whoever writes a label's tag so means the text.
+    action = "write it in quotes" if problem["type"] == "string_type" and found else ""
+    return DatasigilError(
+        "RECIPE", "a value does not fit", place=where, expected=message, found=found, next_action=action
+    )
 
 
 def _found(value: Any) -> str:

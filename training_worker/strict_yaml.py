@@ -1,7 +1,7 @@
 """YAML for recipes, read strictly.
 
-Here: YAML 1.1 as PyYAML's safe loader reads it, less what makes recipes surprising: duplicate keys, anchors and
-aliases, merge keys, tags, dates turned into objects, several documents, keys that are not text. Not here: what the values
+Here: YAML as PyYAML's safe loader reads it, with the numbers and truth values of YAML 1.2, less what makes recipes surprising: duplicate keys, anchors
+and aliases, merge keys, tags, dates turned into objects, several documents, keys that are not text. Not here: what the values
 mean (`recipe`). Recipes, price lists and answers are files of the user's own, so their faults are wrong usage: plain DatasigilErrors.
 """
 
@@ -28,15 +28,22 @@ class _StrictLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-# A copy of the table without the resolvers for dates and `<<`: "2026-11-02" stays the text that was written.
+_KEPT = ("null",)  # of YAML 1.1's own rules for plain words; dates and `<<` stay the text that was written
 _StrictLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":merge"))]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] in _KEPT]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-# YAML 1.1 reads 7e-4 as text; people who write learning rates mean the number.
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+\Z"), list("-+0123456789")
-)
+# As in YAML 1.2's core schema (2021, section 10.3.2), of numbers their decimal forms: 1.1 reads yes as true, 1:30 as 90, 010 as 8, and 7e-4 as text.
+for _kind, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+):
+    _StrictLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(rf"(?:{_pattern})\Z"), list(_first))
 
 
 def parse_yaml(data: bytes, *, place: str = "") -> dict[str, Any]:
@@ -64,7 +71,9 @@ def parse_yaml(data: bytes, *, place: str = "") -> dict[str, Any]:
         mark = error.problem_mark or error.context_mark
         where = f"{place} line {mark.line + 1} column {mark.column + 1}" if mark else place
         raise DatasigilError("PARSE", f"not YAML: {error.problem or error.context}", place=where.strip()) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except ValueError:
+        raise DatasigilError("PARSE", "a number is too long", place=place, expected="at most 4,300 digits") from None
+    except (yaml.YAMLError, RecursionError) as error:
         raise DatasigilError("PARSE", f"not YAML: {type(error).__name__}", place=place) from None
     finally:
         loader.dispose()

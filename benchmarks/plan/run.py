@@ -3,7 +3,7 @@
 Here: runs with the small encoder at several batch sizes and lengths, each in a process of its own from gate to card, and the table of plan and
 peak. Not here: graphics cards (`benchmarks/gpu`). The peak is the process's largest resident set, as its own receipt states it.
 
-Usage: python benchmarks/plan/run.py [--json FILE]        (five runs of four steps; about two minutes of one core)
+Usage: python benchmarks/plan/run.py [--json FILE]        (five runs of two steps; about a minute of one core)
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[2] / "tests")]
 
 LOADS = ((8, 32), (16, 64), (16, 128), (32, 128), (64, 128))  # rows x tokens of a batch
-STEPS = 4
+STEPS = 2
 LINE = 0.2  # plan must be this near
 
 

@@ -5,6 +5,7 @@ import random
 import pytest
 from trainees import jsonl, make_case, rows
 
+from datasigil.datasets.entry import Manifest, ManifestEntry
 from datasigil.errors import DatasigilError
 from training_worker.formats import check_text_format, refuse_code
 from training_worker.gate import passed_bundle
@@ -14,6 +15,7 @@ from training_worker.recipe_sections import Columns, Splits
 from training_worker.records import Record, read_csv, read_jsonl, read_sentences
 from training_worker.scaffold import recipe_text, recognise
 from training_worker.splits import divide, text_key
+from training_worker.verified_files import VerifiedFiles
 
 COLUMNS = Columns.model_validate({"text": "text", "labels": "label"})
 SEPARATED = Columns.model_validate({"text": "text", "labels": "label", "separator": ";"})
@@ -193,3 +195,16 @@ def test_sentence_and_tag_folders_are_recognised_and_unlisted_tags_mean_no_label
 
 def test_data_without_labelled_text_is_refused(tmp_path):
     assert code_of(lambda: scaffold(tmp_path, {"a.txt": b"words\n", "b.jsonl": b'{"n": 1}\n'})) == "LAYOUT"
+
+
+def test_a_line_of_two_gigabytes_is_refused_before_a_byte_of_it_is_read(tmp_path):
+    size = 2 * 1024**3
+    with (tmp_path / "long.jsonl").open("wb") as file:
+        file.truncate(size)
+    entry = ManifestEntry("long.jsonl", size, "0" * 64)
+    files = VerifiedFiles("urn:x", "0" * 64, Manifest((entry,)), tmp_path)
+    with pytest.raises(DatasigilError) as caught:
+        files.read("long.jsonl")
+    assert caught.value.code == "LIMIT"
+    assert str(size) in caught.value.found
+    assert "split" in caught.value.next_action

@@ -50,6 +50,12 @@ def test_an_unknown_key_with_no_neighbour_lists_what_is_known():
         ("epochs: 3", 'epochs: "3"', "training.epochs"),
         ("epochs: 3", "epochs: true", "training.epochs"),
         ("batchSize: 8", "batchSize: 100000", "training.batchSize"),
+        ("batchSize: 8", "seed: 1:30", "training.seed"),
+        ("batchSize: 8", "seed: 010", "training.seed"),
+        ("batchSize: 8", "seed: 1_000", "training.seed"),
+        ("batchSize: 8", "gradientCheckpointing: yes", "training.gradientCheckpointing"),
+        ("batchSize: 8", "reportTo: [tensorboard, tensorboard]", "training.reportTo"),
+        ("path: data", 'path: "da\\0ta"', "data.0.path"),
         ("batchSize: 8", "learningRate: .nan", "training.learningRate"),
         ("batchSize: 8", "learningRate: -1.0", "training.learningRate"),
         ("rank: 4", "rank: 0", "training.lora.rank"),
@@ -72,6 +78,20 @@ def test_a_value_that_does_not_fit_is_refused_at_its_place(old, new, place):
     assert place in error.place
 
 
+@pytest.mark.parametrize(("written", "read"), [("yes", "yes"), ("off", "off"), ("010", "010"), ("1:30", "1:30"), ("2026-01-01", "2026-01-01")])  # fmt: skip
+def test_plain_words_are_text_as_in_yaml_1_2(written, read):
+    assert parse_recipe(GOOD.replace("[secrecy]", f"[{written}]").encode()).task.labels[2].tags == (read,)
+
+
+@pytest.mark.parametrize(("written", "read"), [("7e-4", 7e-4), ("1.", 1.0), (".5", 0.5), ("5E-1", 0.5), ("1", 1.0)])
+def test_numbers_are_read_as_people_write_them(written, read):
+    assert parse_recipe((GOOD + f"  learningRate: {written}\n").encode()).training.learning_rate == read
+
+
+def test_a_number_in_the_place_of_text_says_to_quote_it():
+    assert "quotes" in refused(GOOD.replace("tags: [secrecy]", "tags: [1]")).next_action
+
+
 def test_a_missing_key_is_named():
     assert "'task'" in refused(GOOD[: GOOD.index("task:")]).message
 
@@ -91,6 +111,7 @@ def test_a_missing_key_is_named():
         (b"a: " + b"[" * 60 + b"]" * 60, "DEPTH"),
         (b"#" * (1024 * 1024 + 1), "LIMIT"),
         (b"a: 1\n---\nb: 2\n", "PARSE"),
+        (b"a: " + b"1" * 5000, "PARSE"),
     ],
 )
 def test_yaml_is_read_strictly(text, code):
