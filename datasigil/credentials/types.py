@@ -84,15 +84,20 @@ class Credential:
         return jcs_of_checked({name: value for name, value in self.document.items() if name != "proof"})
 
     @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the JCS form of the secured document, lower-case hexadecimal."""
+    def secured_jcs(self) -> bytes:
+        """JCS form of the whole document."""
         unsecured = self.unsecured_jcs
         if "proof" not in self.document:
-            return sha256_hex(unsecured)
+            return unsecured
         # Put where it sorts: there are always members before it, `id` among them, and after it, `type` among them.
         after = jcs_of_checked({name: value for name, value in self.document.items() if name > "proof"})[1:]
         before = unsecured[: -len(after)]
-        return sha256_hex(before + b'"proof":' + jcs(self.document["proof"]) + b"," + after)
+        return before + b'"proof":' + jcs(self.document["proof"]) + b"," + after
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the JCS form of the secured document, lower-case hexadecimal."""
+        return sha256_hex(self.secured_jcs)
 
 
 def credential_schema(type_name: str) -> dict[str, JsonValue]:

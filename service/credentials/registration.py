@@ -81,11 +81,11 @@ def check(document: Any, manifest: Any, *, public: bool, principal: Principal, c
     _check_period(credential, context.now)
     _check_status(credential, principal, context)
     try:
-        verify_proofs(document, keys=context.keys, at=Instant.from_datetime(context.now))
+        verify_proofs(credential, keys=context.keys, at=Instant.from_datetime(context.now))
     except DatasigilError as error:
         raise error.at("/credential") from None
     claimed, body = _manifest(credential, manifest, public=public)
-    return Registration(credential, jcs(document), principal.publisher_id, claimed, body, public)
+    return Registration(credential, credential.secured_jcs, principal.publisher_id, claimed, body, public)
 
 
 @dataclass(frozen=True)

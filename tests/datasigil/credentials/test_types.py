@@ -67,6 +67,7 @@ def test_canonical_forms_are_those_of_the_whole_document(examples, secured, kept
         credential = parse_credential(dict(reversed(document.items())))
         if kept:
             assert credential.unsecured_jcs == jcs({name: value for name, value in document.items() if name != "proof"})
+        assert credential.secured_jcs == jcs(document)
         assert credential.digest == document_digest(document)
 
 
