@@ -166,7 +166,14 @@ def _policy(policy: PathText | TrustPolicy | None) -> TrustPolicy:
         return default_policy()
     if isinstance(policy, TrustPolicy):
         return policy
-    return parse_policy(read_file(Path(policy), POLICY_MAX_BYTES), source=str(policy))
+    try:
+        raw = read_file(Path(policy), POLICY_MAX_BYTES)
+    except OSError as error:
+        raise DatasigilError(
+            "POLICY_FILE", f"the trust file cannot be read: {error.strerror}", place=str(policy), expected="a datasigil.toml",
+            next_action="name a trust file; `datasigil-verify trust add BUNDLE` starts one",
+        ) from None  # fmt: skip
+    return parse_policy(raw, source=str(policy))
 
 
 def _read(evidence: PathText | Bundle) -> tuple[bytes, Bundle | None, bytes | None]:

@@ -299,7 +299,8 @@ class Table(Kind):
             "SCHEMA", f"a required member is missing{f' because {because}' if because else ''}", (place, name), doc
         )
 
-    def _unknown(self, name: str, place: Place) -> MalformedError:
+    def _unknown(self, given: object, place: Place) -> MalformedError:
+        name = str(given)  # a name that is no text comes from no JSON, but perhaps from a Python program
         if name.startswith("@"):
             code = "CONTEXT" if name == "@context" else "KEYWORD"
             return fault(

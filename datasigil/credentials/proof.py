@@ -167,7 +167,7 @@ def _parse_proof(item: JsonValue, place: str, *, strict: bool) -> _Proof:
             found=str(item.get("type"))[:60],
         )
     if strict:
-        for name in () if item.keys() <= _MEMBERS else sorted(item.keys() - _MEMBERS):
+        for name in () if item.keys() <= _MEMBERS else sorted(map(str, item.keys() - _MEMBERS)):
             raise MalformedError(
                 "UNKNOWN_PROPERTY", "a proof holds an unknown member", place=f"{place}/{pointer_token(name)}"
             )

@@ -8,6 +8,8 @@ from enum import Enum
 import pytest
 
 from datasigil.canonical import document_digest, jcs
+from datasigil.credentials.did import did_key_resolver
+from datasigil.credentials.proof import verify_proofs
 from datasigil.credentials.types import (
     CREDENTIAL_TYPES,
     StatusEntry,
@@ -410,3 +412,14 @@ def test_parsing_changes_nothing(secured):
 def test_the_period_may_not_end_before_it_starts(secured, now):
     start = (now + timedelta(microseconds=1)).isoformat().replace("+00:00", "Z")
     assert refusal(secured | {"validFrom": start, "validUntil": "2026-11-02T09:30:00Z"}) == ("SCHEMA", "/validUntil")
+
+
+def test_names_that_are_no_text_are_refused_too(secured):
+    # No JSON has them; a Python program may.
+    assert refusal({**secured, 1: 2})[0] == "UNKNOWN_PROPERTY"
+    assert (
+        refusal({**secured, "credentialSubject": {**secured["credentialSubject"], None: "x"}})[0] == "UNKNOWN_PROPERTY"
+    )
+    with pytest.raises(MalformedError) as caught:
+        verify_proofs({**secured, "proof": {**secured["proof"], 1: 2, "x": 3}}, keys=did_key_resolver)
+    assert caught.value.code == "UNKNOWN_PROPERTY"

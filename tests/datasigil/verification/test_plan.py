@@ -301,3 +301,10 @@ def test_credentials_of_other_profiles_are_never_valid():
     )
     assert report_of(stage.given(document)).code == "NOT_DATASET_PROFILE"
     assert report_of(stage.given({**document, "credentialSubject": {"id": "did:web:b.example"}})).decision == "INVALID"
+
+
+def test_a_trust_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DatasigilError) as caught:
+        check_dataset(tmp_path, policy=tmp_path / "nothing.toml")
+    assert (caught.value.code, caught.value.place) == ("POLICY_FILE", str(tmp_path / "nothing.toml"))
+    assert caught.value.next_action
