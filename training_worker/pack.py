@@ -38,9 +38,16 @@ _WHAT = {
     "adapter_model.safetensors": "adapter weights",
     "head.safetensors": "classification head",
     "classifier.json": "classes, thresholds, pooling",
+    "generator.json": "base model and chat template",
 }
 _FOLDERS = {
+    "evidence/base-README.md": "what the base model's publisher says of it",
     "evidence/": "credentials of the datasets with their evidence",
+    "documents/model-card": "the whole card, to read and to sign",
+    "documents/annex-iv": "EU AI Act, Annex IV: a skeleton from the card",
+    "documents/ab-2013": "California AB 2013: a page from the card",
+    "documents/privacy-card": "what is known of persons in the data",
+    "documents/mrm-memo": "model-risk memo",
     "documents/": "a document of this card",
     "reviews/void/": "a review of an earlier card; void",
     "reviews/": "a signed review of the card",

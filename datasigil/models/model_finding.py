@@ -12,6 +12,7 @@ from datasigil.models.card import LeafFinding, ModelCard
 from datasigil.models.companions import Shown
 from datasigil.models.receipt import Receipt
 from datasigil.record import dataclass, field
+from datasigil.report.codes import next_action, reason
 
 if TYPE_CHECKING:
     from datasigil.report import Report
@@ -96,6 +97,8 @@ class ModelFinding:
         for finding in self.findings:
             tail = f": {finding.message} [{finding.code}]" if finding.code else ""
             lines.append(f"  {finding.outcome:13}{finding.name}{tail}")
+            if finding.outcome != "passed" and reason(finding.code):
+                lines.append(f"               next: {next_action(finding.code).command}")
         for leaf in self.leaves:
             if leaf.outcome == "failed":
                 lines.append(f"  failed       {leaf.leaf.pointer}: {leaf.message} [{leaf.code}]")
