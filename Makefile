@@ -4,6 +4,7 @@
 #   make demo DATA=PATH LICENSE=SPDX   the same story on your own folder (left untouched)
 #   make serve                         the registry again, on the demo's data
 #   make test | test-long | lint | bench | clean
+#   make test-long KILLS=1000          what takes long; so many kills for each database (tests/durability)
 #   make fuzz SECONDS=900              every parser for 15 minutes each (Linux on x86-64)
 #
 # TORCH_INDEX: a package index to take torch from, such as one with CPU-only builds (README, "Sizes").
@@ -20,6 +21,7 @@ TORCH_INDEX ?=
 TORCH := torch==2.13.0
 WORKERS ?= 2
 SECONDS ?= 10
+KILLS ?= 1000
 DATA :=
 LICENSE :=
 
@@ -67,7 +69,7 @@ test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not long"
 
 test-long: $(VENV)/.dev
-	@$(BIN)/python -m pytest -q -m "long" -s
+	@DATASIGIL_TEST_KILLS=$(KILLS) $(BIN)/python -m pytest -q -m "long" -s
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
