@@ -14,6 +14,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, Protocol
 
@@ -146,6 +147,7 @@ class NamedFolder:
 
 
 _IS_WINDOWS: Final = os.name == "nt"
+_NAME: Final = attrgetter("name")
 
 
 def _kind(entry: os.DirEntry[str]) -> Kind:
@@ -174,7 +176,11 @@ def _look_at(found: Iterator[os.DirEntry[str]], folder: NamedFolder | None, look
     names: list[str] = []
     listed: list[tuple[str, Kind]] = []
     while some := list(islice(found, _LOOKED_AT_ONCE)):
-        files = [entry for entry in some if _kind(entry) == "file"]
+        # A folder that fits comes out in order, which spares its columns a sorting; a larger one is put in order later.
+        some.sort(key=_NAME)
+        files = [entry for entry in some if entry.is_file(follow_symlinks=False)]
+        if _IS_WINDOWS:
+            files = [entry for entry in files if _kind(entry) == "file"]
         if len(files) < len(some):
             listed += [(entry.name, kind) for entry in some if (kind := _kind(entry)) != "file"]
         try:

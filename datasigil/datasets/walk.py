@@ -55,7 +55,10 @@ class SignatureTable(Sequence[Signature]):
         """Add those of `others` that `order` names."""
         for name in self.__slots__:
             column = getattr(others, name)
-            getattr(self, name).extend(map(column.__getitem__, order))
+            if isinstance(order, range):  # all in a row
+                getattr(self, name).extend(column[order.start : order.stop])
+            else:
+                getattr(self, name).extend(map(column.__getitem__, order))
 
     def clear(self) -> None:
         """Forget all of them."""
@@ -159,8 +162,12 @@ def _in_order(
     looked: SignatureTable,
 ) -> Iterator[_Run | str]:
     """Yield a folder's files in runs, and between them its folders, as the bytes of their paths would stand."""
-    order: Sequence[int] = sorted(range(len(names.files)), key=names.files.__getitem__) if looked else ()
-    files = [prefix + name for name in sorted(names.files)]
+    in_order = sorted(names.files)
+    order: Sequence[int] = ()
+    if looked:
+        listed = names.files
+        order = range(len(listed)) if in_order == listed else sorted(range(len(listed)), key=listed.__getitem__)
+    files = [prefix + name for name in in_order]
     if skipped and not skipped.isdisjoint(files):
         order = [at for at, path in zip(order, files, strict=False) if path not in skipped]
         files = [path for path in files if path not in skipped]
