@@ -15,7 +15,7 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
@@ -207,7 +207,7 @@ class Sequencer:
                 self._release(session)
                 return []
             batch = Batch(connection, session, self._keys, now, self._base_url)
-            outcomes = [_apply(batch, item) for item in items]
+            outcomes = _apply_all(batch, items)
             if not batch.ends and anchor_due(connection, now):
                 anchor(batch)
             sealed = session.seal(batch)
@@ -238,6 +238,44 @@ class Sequencer:
             self.released = self._database.read_now(current_release)
         except DatasigilError:
             log.warning("cannot follow", extra={"fields": {"code": "DATABASE_UNAVAILABLE"}})
+
+
+def _apply_all(batch: Batch, items: Sequence[_Item[object]]) -> list[object]:
+    """Run the operations of a batch; those whose kind can be done together, together, unless that does not work out."""
+    groups: dict[Callable[..., list[object | None]], list[int]] = {}
+    for number, item in enumerate(items):
+        together = getattr(item.operation, "together", None)
+        if together is not None:
+            groups.setdefault(together, []).append(number)
+    outcomes: dict[int, object] = {}
+    for together, numbers in groups.items():
+        if len(numbers) > 1:
+            done = _apply_together(batch, together, [items[number].operation for number in numbers])
+            outcomes |= {number: value for number, value in zip(numbers, done, strict=True) if value is not None}
+    return [outcomes[number] if number in outcomes else _apply(batch, item) for number, item in enumerate(items)]
+
+
+def _apply_together(
+    batch: Batch, together: Callable[..., list[object | None]], operations: list[Operation[object]]
+) -> list[object | None]:
+    """Run operations of one kind in one savepoint: their values, None for each that has to take its own turn; all of them if one fails."""
+    mark = batch.mark()
+    savepoint = batch.connection.begin_nested()
+    try:
+        done = together(batch, operations)
+        savepoint.commit()
+    except (IntegrityError, DatasigilError):
+        pass
+    except SQLAlchemyError:
+        raise  # as in `_apply`
+    except Exception:
+        log.exception("operations failed together")
+    else:
+        return done
+    savepoint.rollback()
+    batch.reset(mark)
+    batch.memory.clear()
+    return [None] * len(operations)
 
 
 def _apply(batch: Batch, item: _Item[object]) -> object:

@@ -17,7 +17,7 @@ from service.access import PrincipalDep, principal_of, require_scope
 from service.credentials.bundles import bundle_of
 from service.credentials.idempotency import idempotency_key
 from service.credentials.indexing import facet, words_of
-from service.credentials.registration import Context, RegisterCredential, check
+from service.credentials.registration import Context, check
 from service.credentials.repository import CredentialRow, Filter, document_of, lookup, public_manifest, search
 from service.credentials.schemas import (
     CredentialPage,
@@ -27,6 +27,7 @@ from service.credentials.schemas import (
     PublishReply,
     PublishRequest,
 )
+from service.credentials.storing import RegisterCredential
 from service.documentation import READ_PROBLEMS, WRITE_PROBLEMS, body_of, problems, signed_document
 from service.express import Endpoint
 from service.limits import (

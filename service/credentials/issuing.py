@@ -1,12 +1,14 @@
 """Issuing with the registry's hosted key.
 
-Lives here: what the registry adds to a dataset-profile credential, signing and registering it in one operation of the
-writer. Not here: development issuers (`dev_issuers`) and local signing, which is the default and needs no registry.
+Lives here: what the registry adds to a dataset-profile credential, signing and registering it, alone or with the others of its batch. Not
+here: development issuers (`dev_issuers`) and local signing, which is the default and needs no registry.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,16 +21,25 @@ from datasigil.errors import DatasigilError
 from datasigil.signing import LocalSigner, add_proof
 from service.batch import Batch
 from service.credentials.idempotency import IdempotencyKey, recall
-from service.credentials.registration import RegisterCredential, Registration
-from service.credentials.repository import CredentialRow, by_digest
-from service.limits import INDEX_DRAWS_MAX, STATUS_LIST_BITS
+from service.credentials.registration import Registration
+from service.credentials.repository import document_of
+from service.credentials.storing import RegisterCredential, register_together
+from service.limits import INDEX_DRAW_ROUNDS, STATUS_LIST_BITS
 from service.problems import BAD_REQUEST, Problem
 from service.publishers.operations import register
 from service.publishers.repository import PublisherRow, publisher_by_did
-from service.status_lists.repository import index_taken
-from service.status_lists.signing import PURPOSES, list_address
+from service.status_lists.repository import positions_taken
+from service.status_lists.signing import PURPOSES, add_pair, newest_pair
 
 _OURS = ("proof", "credentialStatus", "credentialSchema", "transparencyLog", "@context")
+
+
+@dataclass(frozen=True)
+class Place:
+    """An unused index, in the pair of lists with these addresses by purpose."""
+
+    lists: dict[str, str]
+    index: int
 
 
 @dataclass(frozen=True)
@@ -40,30 +51,49 @@ class IssueHosted:
     log_url: str
     idempotency: IdempotencyKey | None
 
-    def __call__(self, batch: Batch) -> CredentialRow:
-        """Return the registered credential.
+    def __call__(self, batch: Batch) -> bytes:
+        """Return the signed bytes of the registered credential.
 
         Raises:
             Problem: NOT_YOURS for another issuer, UNKNOWN_PROPERTY for members that the registry decides; and the core's codes.
         """
         known = recall(batch, self.idempotency)
         if known is not None:
-            row = by_digest(batch.connection, known)
-            assert row is not None
-            return row
-        publisher = publisher_by_did(batch.connection, self.signer.controller) or register(
-            batch, did=self.signer.controller, name="hosted issuer", role="operator"
-        )
+            found = document_of(batch.connection, known)
+            assert found is not None
+            return found[0]
+        publisher = _publisher(batch, self.signer)
+        registration = self.signed(batch, publisher, _free_places(batch, publisher, 1)[0])
+        RegisterCredential(registration, self.idempotency)(batch)
+        return registration.document
+
+    @staticmethod
+    def together(batch: Batch, operations: Sequence[IssueHosted]) -> list[bytes | None]:
+        """Do what many of these do, all for one hosted key; None for those that have to be done alone."""
+        publisher = _publisher(batch, operations[0].signer)
+        signed: dict[int, Registration] = {}
+        for number, place in enumerate(_free_places(batch, publisher, len(operations))):
+            if operations[number].idempotency is None:
+                with suppress(DatasigilError):  # its own turn says why
+                    signed[number] = operations[number].signed(batch, publisher, place)
+        rows = register_together(batch, list(signed.values()))
+        stored = {number: row is not None for number, row in zip(signed, rows, strict=True)}
+        return [signed[number].document if stored.get(number) else None for number in range(len(operations))]
+
+    def signed(self, batch: Batch, publisher: PublisherRow, place: Place) -> Registration:
+        """The completed and signed credential, checked like any other.
+
+        Raises:
+            DatasigilError: as a call does.
+        """
         try:
-            document = add_proof(self._completed(batch, publisher), self.signer, created=batch.now)
+            document = add_proof(self._completed(batch, place), self.signer, created=batch.now)
             credential = parse_credential(document)
         except DatasigilError as error:
             raise error.at("/credential") from None
-        registration = Registration(credential, jcs(document), publisher.id, None, b"", manifest_public=False)
-        row, _ = RegisterCredential(registration, self.idempotency)(batch)
-        return row
+        return Registration(credential, jcs(document), publisher.id, None, b"", manifest_public=False)
 
-    def _completed(self, batch: Batch, publisher: PublisherRow) -> dict[str, Any]:
+    def _completed(self, batch: Batch, place: Place) -> dict[str, Any]:
         wanted = dict(self.wanted)
         for name in _OURS:
             if name in wanted and not (name == "@context" and wanted[name] == PROFILE_CONTEXTS):
@@ -82,7 +112,6 @@ class IssueHosted:
                 pointer="/issuer",
                 expected=self.signer.controller,
             )
-        index = _free_index(batch, publisher.slug)
         types = [name for name in wanted.get("type", []) if name != "VerifiableCredential"]
         return {
             "id": f"urn:uuid:{UUID(bytes=secrets.token_bytes(16), version=4)}",
@@ -95,14 +124,20 @@ class IssueHosted:
                 {
                     "type": "BitstringStatusListEntry",
                     "statusPurpose": purpose,
-                    "statusListIndex": str(index),
-                    "statusListCredential": list_address(batch.base_url, publisher.slug, purpose),
+                    "statusListIndex": str(place.index),
+                    "statusListCredential": place.lists[purpose],
                     "statusIssuer": batch.keys.did,
                 }
                 for purpose in PURPOSES
             ],
             "transparencyLog": {"type": "TransparencyLog", "origin": batch.keys.origin, "url": self.log_url},
         }
+
+
+def _publisher(batch: Batch, signer: LocalSigner) -> PublisherRow:
+    return publisher_by_did(batch.connection, signer.controller) or register(
+        batch, did=signer.controller, name="hosted issuer", role="operator"
+    )
 
 
 def _schema_reference(type_name: str) -> dict[str, Any]:
@@ -117,16 +152,21 @@ def _schema_reference(type_name: str) -> dict[str, Any]:
     return credential_schema(type_name)
 
 
-def _free_index(batch: Batch, slug: str) -> int:
-    """Draw an index that neither list of the pair has given away; random, so that indices say nothing about order."""
-    for _ in range(INDEX_DRAWS_MAX):
-        index = secrets.randbelow(STATUS_LIST_BITS)
-        urls = [list_address(batch.base_url, slug, purpose) for purpose in PURPOSES]
-        if not any(index_taken(batch.connection, url, index) for url in urls):
-            return index
-    raise Problem(
-        "STATUS_LIST_FULL",
-        "The hosted issuer's status lists are full",
-        status=503,
-        next_action="the operator adds a hosted key",
-    )
+def _free_places(batch: Batch, publisher: PublisherRow, count: int) -> list[Place]:
+    """Draw indices that neither list of the newest pair has given away; random, so that indices say nothing about order.
+
+    Where a few rounds of drawing do not find enough, the pair is as good as full, and a new one is made.
+
+    Raises:
+        Problem: STATUS_LIST_LIMIT, when the issuer cannot have another pair.
+    """
+    lists = newest_pair(batch, publisher.id, publisher.slug)
+    free: list[int] = []
+    for _ in range(INDEX_DRAW_ROUNDS):
+        drawn = dict.fromkeys(secrets.randbelow(STATUS_LIST_BITS) for _ in range(count - len(free)))
+        taken = {one for url in lists.values() for one in positions_taken(batch.connection, url, drawn)}
+        free += [index for index in drawn if index not in taken and index not in free]
+        if len(free) == count:
+            return [Place(lists, index) for index in free]
+    add_pair(batch, publisher.id, publisher.slug, actor=publisher.did)
+    return _free_places(batch, publisher, count)

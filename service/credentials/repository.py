@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, insert, or_, select, text, update
 
 from service.limits import LINEAGE_CREDENTIALS_MAX, LINEAGE_NODES_MAX
 from service.tables import CREDENTIALS, EDGES, KNOWN_DIGESTS, MANIFESTS, PUBLISHERS, SEARCH_TERMS
@@ -84,6 +84,15 @@ class DigestRow:
 
 
 @dataclass(frozen=True)
+class Derived:
+    """By what a credential is found: digests, and words."""
+
+    seq: int
+    digests: Sequence[DigestRow]
+    terms: Collection[str]
+
+
+@dataclass(frozen=True)
 class Filter:
     """What a search asks for; empty members ask for nothing."""
 
@@ -103,6 +112,12 @@ class Filter:
 
 # What every registration and every read asks is built once: building a statement costs as much as running it.
 _INSERT = insert(CREDENTIALS).returning(_C.seq)
+_INSERT_MANY = insert(CREDENTIALS)
+_LAST_NUMBER = select(func.max(_C.seq))
+_NEXT_NUMBERS = text("SELECT nextval(pg_get_serial_sequence('credential', 'seq')) FROM generate_series(1, :count)")
+_TAKEN_NAMES = select(_C.id, _C.digest).where(
+    or_(_C.id.in_(bindparam("names", expanding=True)), _C.digest.in_(bindparam("names", expanding=True)))
+)
 _INSERT_DIGESTS = insert(KNOWN_DIGESTS)
 _INSERT_TERMS = insert(SEARCH_TERMS)
 _ROOTS, _MADE = KNOWN_DIGESTS.alias("roots"), KNOWN_DIGESTS.alias("made")
@@ -126,13 +141,36 @@ def insert_credential(connection: Connection, new: NewCredential, *, log_index: 
     return int(connection.execute(_INSERT, values).scalar_one())
 
 
+def reserve_numbers(connection: Connection, count: int) -> list[int]:
+    """Sequence numbers for so many credentials that are about to be stored by this, the only writer."""
+    if connection.dialect.name == "postgresql":
+        drawn = connection.execute(_NEXT_NUMBERS, {"count": count}).scalars()
+        return sorted(int(number) for number in drawn)
+    last = connection.execute(_LAST_NUMBER).scalar_one_or_none() or 0
+    return list(range(last + 1, last + 1 + count))
+
+
+def insert_credentials(
+    connection: Connection, rows: Sequence[tuple[CredentialRow, bytes]], derived: Sequence[Derived]
+) -> None:
+    """Store credentials, given with their signed bytes, and by what they are found."""
+    connection.execute(_INSERT_MANY, [{**vars(row), "document": document} for row, document in rows])
+    _insert_derived(connection, derived)
+
+
 def insert_derived(connection: Connection, seq: int, digests: Sequence[DigestRow], terms: Collection[str]) -> None:
     """Store by what a credential is found."""
-    unique = {(row.sha256, row.kind): row for row in digests}
-    rows = [{"credential_seq": seq, **vars(row)} for row in unique.values()]
-    if rows:
-        connection.execute(_INSERT_DIGESTS, rows)
-    words = [{"credential_seq": seq, "term": term} for term in sorted(terms)]
+    _insert_derived(connection, [Derived(seq, digests, terms)])
+
+
+def _insert_derived(connection: Connection, derived: Sequence[Derived]) -> None:
+    digests = {(one.seq, row.sha256, row.kind): row.path for one in derived for row in reversed(one.digests)}
+    names = ("credential_seq", "sha256", "kind", "path")
+    if digests:
+        connection.execute(
+            _INSERT_DIGESTS, [dict(zip(names, (*key, path), strict=True)) for key, path in digests.items()]
+        )
+    words = [{"credential_seq": one.seq, "term": term} for one in derived for term in one.terms]
     if words:
         connection.execute(_INSERT_TERMS, words)
 
@@ -180,6 +218,12 @@ def with_relations(connection: Connection, digest: str) -> tuple[CredentialRow, 
 def id_taken(connection: Connection, identifier: str) -> bool:
     """Whether a credential with this id, or this digest, is registered."""
     return connection.execute(_BY_NAME, {"name": identifier}).first() is not None
+
+
+def names_taken(connection: Connection, names: Collection[str]) -> set[str]:
+    """Those of these ids and digests that a registered credential bears, as either."""
+    rows = connection.execute(_TAKEN_NAMES, {"names": sorted(names)})
+    return {name for row in rows for name in row}
 
 
 def document_of(connection: Connection, identifier: str) -> tuple[bytes, str] | None:

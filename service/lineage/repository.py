@@ -5,7 +5,7 @@ Lives here: statements. Not here: walking (`graph`).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, insert, select
 
@@ -15,8 +15,14 @@ from service.tables import CREDENTIALS, EDGES
 
 def insert_edges(connection: Connection, child_seq: int, references: Collection[tuple[str, str]]) -> None:
     """Store the references of a credential, given as (relation, digest)."""
+    insert_all_edges(connection, [(child_seq, references)])
+
+
+def insert_all_edges(connection: Connection, named: Sequence[tuple[int, Collection[tuple[str, str]]]]) -> None:
+    """Store the references of many credentials, each given with its sequence number."""
     rows = [
         {"child_seq": child_seq, "relation": relation, "parent_digest": digest}
+        for child_seq, references in named
         for relation, digest in sorted(references)
     ]
     if rows:

@@ -5,6 +5,7 @@ Lives here: statements. Not here: what may change (`changes`) and signing (`sign
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
@@ -71,6 +72,10 @@ class ListSize:
 _SIZE = select(STATUS_LISTS.c.id, func.length(STATUS_LISTS.c.bits)).where(STATUS_LISTS.c.url == bindparam("url"))
 _TAKEN = select(STATUS_INDICES.c.position).where(
     STATUS_INDICES.c.list_url == bindparam("url"), STATUS_INDICES.c.position == bindparam("position")
+)
+_TAKEN_OF = select(STATUS_INDICES.c.position).where(
+    STATUS_INDICES.c.list_url == bindparam("url"),
+    STATUS_INDICES.c.position.in_(bindparam("positions", expanding=True)),
 )
 _SIGNED = select(STATUS_LISTS.c.document, STATUS_LISTS.c.digest).where(
     STATUS_LISTS.c.url == bindparam("url"), STATUS_LISTS.c.signed_at > 0
@@ -149,6 +154,17 @@ def index_taken(connection: Connection, url: str, position: int) -> bool:
 def insert_index(connection: Connection, credential_seq: int, row: IndexRow) -> None:
     """Give an index to a credential."""
     connection.execute(_INSERT_INDEX, {"credential_seq": credential_seq, **vars(row)})
+
+
+def insert_indices(connection: Connection, rows: Sequence[tuple[int, IndexRow]]) -> None:
+    """Give indices to credentials, given by their sequence numbers."""
+    if rows:
+        connection.execute(_INSERT_INDEX, [{"credential_seq": seq, **vars(row)} for seq, row in rows])
+
+
+def positions_taken(connection: Connection, url: str, positions: Collection[int]) -> set[int]:
+    """Those of these indices of a list that registered credentials hold."""
+    return set(connection.execute(_TAKEN_OF, {"url": url, "positions": sorted(positions)}).scalars())
 
 
 def indices_of(connection: Connection, credential_seq: int) -> list[IndexRow]:

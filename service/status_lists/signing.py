@@ -90,6 +90,25 @@ class AddList:
         return url
 
 
+def newest_pair(batch: Batch, publisher_id: int, slug: str) -> dict[str, str]:
+    """The addresses, by purpose, of the newest pair of lists that a publisher has."""
+    number = min(len(lists_of(batch.connection, publisher_id, purpose)) for purpose in PURPOSES)
+    suffix = "" if number == 1 else f"-{number}"
+    return {purpose: list_address(batch.base_url, f"{slug}{suffix}", purpose) for purpose in PURPOSES}
+
+
+def add_pair(batch: Batch, publisher_id: int, slug: str, *, actor: str) -> None:
+    """Give a publisher one more list of each purpose of which it has as many as it has pairs.
+
+    Raises:
+        Problem: STATUS_LIST_LIMIT.
+    """
+    held = {purpose: len(lists_of(batch.connection, publisher_id, purpose)) for purpose in PURPOSES}
+    for purpose, number in held.items():
+        if number == min(held.values()):
+            AddList(publisher_id, actor, slug, purpose)(batch)
+
+
 def is_own_list(base_url: str, slug: str, purpose: str, url: str) -> bool:
     """Whether an address is that of a list which the publisher of this slug may have; that it exists is not checked here."""
     own = re.escape(f"{base_url}/status-lists/{slug}")
