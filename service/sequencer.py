@@ -15,8 +15,10 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
@@ -28,7 +30,14 @@ from service.batch import Batch
 from service.clock import Clock
 from service.database import Database, StorageFullError, translated
 from service.high_water import HighWaterFile, Mark
-from service.limits import BATCH_MAX_OPERATIONS, QUEUE_MAX_OPERATIONS, TICK_SECONDS, WRITE_WAIT_SECONDS
+from service.limits import (
+    BATCH_MAX_OPERATIONS,
+    GATHER_SECONDS,
+    GATHER_STEPS,
+    QUEUE_MAX_OPERATIONS,
+    TICK_SECONDS,
+    WRITE_WAIT_SECONDS,
+)
 from service.problems import Problem
 from service.registry_keys import RegistryKeys
 from service.transparency_log.writing import LogSession, Released, current_release, open_session
@@ -42,7 +51,7 @@ log = logging.getLogger("service.sequencer")
 @dataclass(frozen=True)
 class _Item(Generic[T]):
     operation: Operation[T]
-    future: Future[T]
+    future: Future[T] | asyncio.Future[T]
 
 
 @dataclass
@@ -106,12 +115,7 @@ class Sequencer:
             Problem: BUSY, when the queue is full or the registry is stopping.
         """
         future: Future[T] = Future()
-        if self._stopped:
-            raise Problem("BUSY", "The registry is stopping", next_action="retry")
-        try:
-            self._queue.put_nowait(cast("_Item[object]", _Item(operation, future)))
-        except queue.Full:
-            raise Problem("BUSY", "Too many writes are waiting", next_action="retry later") from None
+        self._put(_Item(operation, future))
         return future
 
     async def submit(self, operation: Operation[T]) -> T:
@@ -121,11 +125,21 @@ class Sequencer:
             DatasigilError: whatever the operation refused; BUSY when it did not finish in time (it may still do so: retry
                 with the same content).
         """
-        future = asyncio.wrap_future(self.enqueue(operation))
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._put(_Item(operation, future))
         try:
-            return await asyncio.wait_for(future, WRITE_WAIT_SECONDS)
+            async with asyncio.timeout(WRITE_WAIT_SECONDS):
+                return await future
         except TimeoutError:
             raise Problem("BUSY", "The write was not finished in time; it may still be", next_action="retry") from None
+
+    def _put(self, item: _Item[T]) -> None:
+        if self._stopped:
+            raise Problem("BUSY", "The registry is stopping", next_action="retry")
+        try:
+            self._queue.put_nowait(cast("_Item[object]", item))
+        except queue.Full:
+            raise Problem("BUSY", "Too many writes are waiting", next_action="retry later") from None
 
     def run(self, operation: Operation[T]) -> T:
         """Run an operation through the writer from a thread without event loop."""
@@ -148,6 +162,7 @@ class Sequencer:
             first = self._queue.get(timeout=TICK_SECONDS)
         except queue.Empty:
             return []
+        self._gather()
         items: list[_Item[object]] = []
         while first is not None:
             items.append(first)
@@ -161,6 +176,16 @@ class Sequencer:
             return None
         self._queue.put(None)
         return items
+
+    def _gather(self) -> None:
+        """Where several requests wait, give those on their way a moment to join: a batch of many costs little more than one of two."""
+        for _ in range(GATHER_STEPS):
+            waiting = self._queue.qsize()
+            if not waiting or waiting >= BATCH_MAX_OPERATIONS or self._stopped:
+                return
+            time.sleep(GATHER_SECONDS)
+            if self._queue.qsize() == waiting:
+                return
 
     def _turn(self, items: list[_Item[object]]) -> None:
         """One batch, or the upkeep between batches; no exception leaves, because the thread must not die."""
@@ -176,16 +201,14 @@ class Sequencer:
             log.exception("batch failed", extra={"fields": {"operations": len(items)}})
         else:
             self.health = Health(writing=True)
-            for item, outcome in zip(items, outcomes, strict=True):
-                _answer(item.future, outcome)
+            _answer_all(items, outcomes)
 
     def _fail(self, items: list[_Item[object]], error: DatasigilError) -> None:
         if self.health.error is None or self.health.error.code != error.code:
             log.error("not writing", extra={"fields": {"code": error.code, "reason": error.message}})
         self._session = None
         self.health = Health(writing=False, error=error)
-        for item in items:
-            _answer(item.future, error)
+        _answer_all(items, [error] * len(items))
         if error.code in ("REFUSES_TO_SIGN", "HANDED_OVER"):
             self._refusal = error  # for good: only a restart after fsck asks again
         if error.code in ("NOT_THE_WRITER", "REFUSES_TO_SIGN", "HANDED_OVER"):
@@ -301,9 +324,27 @@ def _apply(batch: Batch, item: _Item[object]) -> object:
     return outcome
 
 
-def _answer(future: Future[object], outcome: object) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
+def _answer_all(items: Sequence[_Item[object]], outcomes: Sequence[object]) -> None:
+    """Answer everybody who waits, each event loop with one call."""
+    awaited: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[object], object]]] = {}
+    for item, outcome in zip(items, outcomes, strict=True):
+        if isinstance(item.future, Future):
+            if item.future.set_running_or_notify_cancel():
+                _answer(item.future, outcome)
+        else:
+            awaited.setdefault(item.future.get_loop(), []).append((item.future, outcome))
+    for loop, answers in awaited.items():
+        with suppress(RuntimeError):  # the loop has ended, and with it everybody who waited there
+            loop.call_soon_threadsafe(_answer_awaited, answers)
+
+
+def _answer_awaited(answers: Sequence[tuple[asyncio.Future[object], object]]) -> None:
+    for future, outcome in answers:
+        if not future.done():  # who waited may have left
+            _answer(future, outcome)
+
+
+def _answer(future: Future[object] | asyncio.Future[object], outcome: object) -> None:
     if isinstance(outcome, BaseException):
         future.set_exception(outcome)
     else:

@@ -15,11 +15,11 @@ from typing import Any, cast
 import anyio.to_thread
 from fastapi import Response
 
-from datasigil.credentials.types import is_profile
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError
 from service.credentials.decision import Decision, decide, decide_now
 from service.credentials.evidence import NotBriefError
+from service.credentials.registration import signed_in_jcs
 from service.credentials.schemas import (
     CredentialResult,
     Decided,
@@ -49,7 +49,7 @@ async def answer_credential(state: State, body: VerifyCredentialRequest, *, size
     now, document, options = state.clock(), body.verifiableCredential, body.options or Options()
     check = functools.partial(_checked, state, document, now, place="/verifiableCredential")
     try:
-        if not (state.database.is_sqlite and size <= INLINE_MAX_BYTES and _signed_in_jcs(document)):
+        if not (state.database.is_sqlite and size <= INLINE_MAX_BYTES and signed_in_jcs(document)):
             raise NotBriefError
         verified, decision = check(brief=True)  # in less time than a change of threads takes
     except NotBriefError:
@@ -87,12 +87,6 @@ async def answer_presentation(state: State, body: VerifyPresentationRequest) -> 
         for one, verified in zip(credentials, inside, strict=True)
     ]
     return json_reply(_presentation_result(document, whole, results, options, now))
-
-
-def _signed_in_jcs(document: dict[str, Any]) -> bool:
-    """Whether this is a credential of the dataset profile with one proof that needs no RDF."""
-    proof = document.get("proof")
-    return is_profile(document) and isinstance(proof, dict) and "-jcs-" in str(proof.get("cryptosuite"))
 
 
 def _judged(error: DatasigilError, now: datetime) -> DatasigilError:

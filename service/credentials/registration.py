@@ -14,7 +14,7 @@ from typing import Any
 from datasigil.canonical import jcs
 from datasigil.credentials.did import did_key_resolver
 from datasigil.credentials.proof import KeyResolver, verify_proofs
-from datasigil.credentials.types import Credential, parse_credential
+from datasigil.credentials.types import Credential, is_profile, parse_credential
 from datasigil.datasets.manifest import Manifest, ManifestClaim, parse_manifest, verify_manifest_claim
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError
@@ -35,6 +35,12 @@ class Registration:
     manifest: Manifest | None
     manifest_body: bytes
     manifest_public: bool
+
+
+def signed_in_jcs(document: dict[str, Any]) -> bool:
+    """Whether this is a credential of the dataset profile with one proof that needs no RDF."""
+    proof = document.get("proof")
+    return is_profile(document) and isinstance(proof, dict) and "-jcs-" in str(proof.get("cryptosuite"))
 
 
 @dataclass(frozen=True)
