@@ -41,6 +41,7 @@ COMPRESS_MIN_BYTES = 1 * KIB
 SERVED_MAX_BYTES = 64 * MIB
 EVIDENCE_SECONDS = 2.0
 EVIDENCE_ENTRIES = 4_096
+EVIDENCE_REQUESTS_BYTES = 4 * MIB
 INLINE_MAX_BYTES = 64 * KIB  # what is checked on the event loop; more, and anything with RDF, goes to a thread
 COMPRESS_LEVEL = 4
 

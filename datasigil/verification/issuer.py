@@ -162,7 +162,9 @@ def check_proofs(
     """Step 5: every proof present verifies, and one of them is by a key that counts for the issuer."""
     known, refused = rule_of(credential.issuer, presented, situation)
     try:
-        signed = require_signed(credential, credential.issuer, known, presented, situation.at)
+        remembers = situation.memory is not None and situation.memory.credentials
+        require = situation.memory.signed if situation.memory is not None and remembers else require_signed
+        signed = require(credential, credential.issuer, known, presented, situation.at)
     except DatasigilError as error:
         (findings.undetermined if error.code == "KEY_HISTORY" else findings.failed)(5, _beside(error, refused))
         return None

@@ -26,7 +26,7 @@ from datasigil.transparency.checkpoint import (
 )
 from datasigil.transparency.entry import log_entry
 from datasigil.transparency.note import COSIGNATURE_V1, ED25519, VerifierKey, parse_vkey
-from datasigil.transparency.proofs import LogProof, VerifiedInclusion, included_under, parse_log_proof, verify_log_proof
+from datasigil.transparency.proofs import LogProof, VerifiedInclusion, parse_log_proof, verify_log_proof
 from datasigil.trust.rules import KeyPin, LogRule
 from datasigil.verification.findings import Findings, Situation
 from datasigil.verification.issuer import SignedBy
@@ -128,17 +128,22 @@ def require_included(
 
 def require_entry(text: str | None, entry: bytes, rule: LogRule, situation: Situation) -> VerifiedInclusion:
     """Return the proof that an entry is in this log, held against what the client remembers of it.  Raises: as `require_included`."""
-    proof = parse_log_proof(text) if text is not None else None
-    if proof is not None:
-        _require_origin(proof, rule.origin)
-    if proof is not None and situation.memory is not None:
-        head = situation.memory.checkpoint(proof.checkpoint, rule.key, _cosigners(rule, situation))
-        included = included_under(head, proof, entry)
+    cosigners = _cosigners(rule, situation)
+    if text is None or situation.memory is None or not _is_of(text, rule.origin):
+        proof = parse_log_proof(text) if text is not None else None
+        if proof is not None:
+            _require_origin(proof, rule.origin)
+        included = verify_log_proof(proof, entry, rule.key, cosigners)
     else:
-        included = verify_log_proof(proof, entry, rule.key, _cosigners(rule, situation))
+        included = situation.memory.included(text, entry, rule.key, cosigners)
     if situation.state is not None:
         situation.state.check_bundle_checkpoint(included.checkpoint)
     return included
+
+
+def _is_of(text: str, origin: str) -> bool:
+    """Say whether the checkpoint in a proof's text begins with an origin; `_require_origin` says what is wrong if not."""
+    return text.partition("\n\n")[2].startswith(origin + "\n")
 
 
 def _require_origin(proof: LogProof, origin: str) -> None:

@@ -1,6 +1,7 @@
 """What a long-lived process has established once about bytes that it meets again and again.
 
-Lives here: status lists parsed and their signatures, checkpoints under the keys of a policy. Not here: anything that depends on the time of
+Lives here: status lists parsed and their signatures, checkpoints under the keys of a policy, entries under them; if asked for, credentials
+parsed and their signatures. Not here: anything that depends on the time of
 a check, on freshness, on revocation or on a policy's judgement: those are decided anew each time, and one check without memory decides
 alike. Only what was established is kept, never a refusal.
 
@@ -10,15 +11,18 @@ other document can take its identity.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from datasigil.credentials.status_list import StatusList, parse_status_list
+from datasigil.credentials.types import Credential, parse_credential
 from datasigil.encoding import Instant, JsonObject, JsonValue
 from datasigil.transparency.checkpoint import VerifiedCheckpoint, open_checkpoint
 from datasigil.transparency.note import VerifierKey
+from datasigil.transparency.proofs import VerifiedInclusion, included_under, parse_log_proof
 from datasigil.trust.rules import IssuerRule
 from datasigil.verification.issuer import SignedBy, require_signed
 
@@ -31,9 +35,22 @@ class Memory:
     """Facts by what they are about, the least recently used forgotten first; for any number of threads."""
 
     def __init__(self, entries: int = MEMORY_ENTRIES) -> None:
+        self.credentials = False  # whether credentials are remembered as well: only where they are small, and the same objects come again
         self._entries = entries
         self._facts: OrderedDict[Hashable, tuple[object, object]] = OrderedDict()
         self._lock = threading.Lock()
+
+    def with_credentials(self) -> Memory:
+        """Return this memory in a form that remembers credentials as well."""
+        other = copy.copy(self)
+        other.credentials = True
+        return other
+
+    def credential(self, document: JsonObject) -> Credential:
+        """Return a credential parsed.  Raises: as `parse_credential`."""
+        if not self.credentials:
+            return parse_credential(document)
+        return self._once(("credential", id(document)), document, lambda: parse_credential(document))
 
     def status_list(self, document: JsonObject) -> StatusList:
         """Return a status list parsed.  Raises: as `parse_status_list`."""
@@ -41,7 +58,7 @@ class Memory:
 
     def signed(
         self,
-        document: Mapping[str, JsonValue],
+        document: Mapping[str, JsonValue] | Credential,
         issuer: str,
         rule: IssuerRule | None,
         presented: Sequence[JsonObject],
@@ -62,6 +79,17 @@ class Memory:
     def checkpoint(self, note: bytes, key: VerifierKey, cosigners: tuple[VerifierKey, ...]) -> VerifiedCheckpoint:
         """Return a checkpoint under a log's key and the cosigners that a policy names.  Raises: as `open_checkpoint`."""
         return self._once(("checkpoint", note, key, cosigners), note, lambda: open_checkpoint(note, key, cosigners))
+
+    def included(
+        self, text: str, entry: bytes, key: VerifierKey, cosigners: tuple[VerifierKey, ...]
+    ) -> VerifiedInclusion:
+        """Return the proof that an entry is in a log, from its text.  Raises: as `parse_log_proof` and `verify_log_proof`."""
+
+        def establish() -> VerifiedInclusion:
+            proof = parse_log_proof(text)
+            return included_under(self.checkpoint(proof.checkpoint, key, cosigners), proof, entry)
+
+        return self._once(("included", text, entry, key, cosigners), text, establish)
 
     def _once(self, key: Hashable, subject: Any, establish: Callable[[], T]) -> T:
         with self._lock:

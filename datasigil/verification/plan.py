@@ -220,8 +220,9 @@ def _check_form(document: JsonObject, request: _Request, findings: Findings) -> 
     """Steps 2 and 3: exactly the pinned contexts, no undefined term, and the closed schema of the type."""
     for url in PROFILE_CONTEXTS:
         context_bytes(url)  # a context file that was altered on disk stops everything
+    memory = request.situation.memory
     try:
-        credential = parse_credential(document)
+        credential = parse_credential(document) if memory is None else memory.credential(document)
     except MalformedError as error:
         if error.code == "NOT_DATASET_PROFILE":
             from datasigil.verification.foreign import check_foreign

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from datasigil.credentials.types import Credential
-from datasigil.record import replace
 from datasigil.report import PASSED, Check
 from datasigil.trust.rules import TrustPolicy
 from datasigil.verification.logged import Logged
@@ -28,12 +27,18 @@ def attribute(
 ) -> tuple[Check, ...]:
     """Return the checks, each that passed with the word that it rests on."""
     if credential is None:
-        return tuple(
-            replace(check, word=HERE) if _stands(check) and check.step in _COMPUTED else check for check in checks
-        )
+        return tuple(_with(check, HERE) if _stands(check) and check.step in _COMPUTED else check for check in checks)
     return tuple(
-        replace(check, word=_word(check, credential, logged, policy)) if _stands(check) else check for check in checks
+        _with(check, _word(check, credential, logged, policy)) if _stands(check) else check for check in checks
     )
+
+
+def _with(check: Check, word: str) -> Check:
+    # Spelled out, because it is done a dozen times in every check, and `replace` asks for every member by name.
+    return Check(
+        check.step, check.name, check.outcome, check.code, check.message, check.expected, check.found, check.place,
+        check.next_action, word,
+    )  # fmt: skip
 
 
 def _stands(check: Check) -> bool:

@@ -53,14 +53,17 @@ def decide_now(state: State, document: dict[str, Any], now: datetime, *, brief: 
     if evidence is None:
         with state.database.reading() as connection:
             evidence = state.evidence.gathered(connection, state, document, digest, issuer, brief=brief)
-    return _judge(state, document, evidence, issuer, now)
+    return _judge(state, document, evidence, issuer, now, brief=brief)
 
 
-def _judge(state: State, document: dict[str, Any], evidence: Gathered, issuer: str, now: datetime) -> Decision:
+def _judge(
+    state: State, document: dict[str, Any], evidence: Gathered, issuer: str, now: datetime, *, brief: bool = False
+) -> Decision:
     from datasigil.verification import verify
 
     policy, bundle = evidence.policy, evidence.bundle or Bundle(credential=document)
-    outcome = verify(bundle, policy=policy, at=now, offline=True, memory=state.evidence.facts)
+    memory = state.evidence.brief_facts if brief else state.evidence.facts
+    outcome = verify(bundle, policy=policy, at=now, offline=True, memory=memory)
     report, rule, signed = outcome.report, policy.issuer(issuer), outcome.signed
     own = issuer.startswith("did:key:") and (rule is None or not rule.keys)
     return Decision(

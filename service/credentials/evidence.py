@@ -8,6 +8,7 @@ decision (`decision`), bundles for clients (`bundles`).
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,8 @@ from datasigil.trust.policy import TrustPolicy
 from datasigil.verification.memory import Memory
 from service.credentials.bundles import bundle_of, contexts, log_evidence, presented_keys, schemas
 from service.credentials.repository import CredentialRow, with_relations
-from service.limits import EVIDENCE_ENTRIES, EVIDENCE_SECONDS
+from service.credentials.schemas import VerifyCredentialRequest
+from service.limits import EVIDENCE_ENTRIES, EVIDENCE_REQUESTS_BYTES, EVIDENCE_SECONDS, INLINE_MAX_BYTES
 from service.policy import registry_policy
 from service.status_lists.repository import signed_list
 from service.transparency_log.writing import Released
@@ -65,10 +67,29 @@ class EvidenceMemory:
 
     def __init__(self) -> None:
         self.facts = Memory()
+        self.brief_facts = self.facts.with_credentials()
+        self.requests: OrderedDict[bytes, VerifyCredentialRequest] = OrderedDict()
+        self._request_bytes = 0
         self._view: View | None = None
         self._documents: dict[
             str, tuple[str, JsonObject]
         ] = {}  # list URL: digest and document, the same object while it is the same
+
+    def request(self, raw: bytes) -> VerifyCredentialRequest | None:
+        """What was parsed from these bytes before, if they were few and came lately: the same object, with all that is known of it."""
+        known = self.requests.get(raw)
+        if known is not None:
+            self.requests.move_to_end(raw)
+        return known
+
+    def keep(self, raw: bytes, parsed: VerifyCredentialRequest) -> None:
+        """Remember a request whose credential verified; for the event loop alone."""
+        if len(raw) > INLINE_MAX_BYTES or raw in self.requests:
+            return
+        self.requests[raw] = parsed
+        self._request_bytes += len(raw)
+        while self._request_bytes > EVIDENCE_REQUESTS_BYTES:
+            self._request_bytes -= len(self.requests.popitem(last=False)[0])
 
     def view(self, state: State) -> View:
         """The view at the released checkpoint.

@@ -72,8 +72,12 @@ async def issue(request: Request, principal: PrincipalDep, state: StateDep) -> R
 async def verify_credential(request: Request, state: StateDep) -> Response:
     """Verify proofs and the data model of any VC; for the dataset profile, decide under this registry's policy."""
     raw = await read_body(request)
-    body = to_model(parse_body(raw, profile=GENERIC), VerifyCredentialRequest, vcalm=True)
-    return await answer_credential(state, body, size=len(raw))
+    body = state.evidence.request(raw) or to_model(
+        parse_body(raw, profile=GENERIC), VerifyCredentialRequest, vcalm=True
+    )
+    answer = await answer_credential(state, body, size=len(raw))
+    state.evidence.keep(raw, body)
+    return answer
 
 
 async def _issue(request: Request, state: State) -> Response:

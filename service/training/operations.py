@@ -13,8 +13,9 @@ from typing import Any, NoReturn
 from service.audit_trail.trail import record
 from service.batch import Batch
 from service.credentials.idempotency import IdempotencyKey, recall, remember
-from service.credentials.registration import RegisterCredential, Registration
+from service.credentials.registration import Registration
 from service.credentials.repository import CredentialRow, by_digest
+from service.credentials.storing import RegisterCredential
 from service.limits import JOBS_WAITING_PER_PUBLISHER_MAX
 from service.problems import Problem
 from service.training.repository import (
