@@ -129,32 +129,25 @@ def require_included(
 def require_entry(text: str | None, entry: bytes, rule: LogRule, situation: Situation) -> VerifiedInclusion:
     """Return the proof that an entry is in this log, held against what the client remembers of it.  Raises: as `require_included`."""
     cosigners = _cosigners(rule, situation)
-    if text is None or situation.memory is None or not _is_of(text, rule.origin):
-        proof = parse_log_proof(text) if text is not None else None
-        if proof is not None:
-            _require_origin(proof, rule.origin)
-        included = verify_log_proof(proof, entry, rule.key, cosigners)
+    if text is None:
+        included = verify_log_proof(None, entry, rule.key, cosigners)
+    elif situation.memory is not None:
+        included = situation.memory.included(text, entry, rule, cosigners)
     else:
-        included = situation.memory.included(text, entry, rule.key, cosigners)
+        proof = parse_log_proof(text)
+        require_origin(proof, rule.origin)
+        included = verify_log_proof(proof, entry, rule.key, cosigners)
     if situation.state is not None:
         situation.state.check_bundle_checkpoint(included.checkpoint)
     return included
 
 
-def _is_of(text: str, origin: str) -> bool:
-    """Say whether the checkpoint in a proof's text begins with an origin; `_require_origin` says what is wrong if not."""
-    return text.partition("\n\n")[2].startswith(origin + "\n")
-
-
-def _require_origin(proof: LogProof, origin: str) -> None:
+def require_origin(proof: LogProof, origin: str) -> None:
+    """Return when a proof is from the log of this origin, as it says itself.  Raises: LogError (LOG_ORIGIN)."""
     found = unverified_checkpoint(proof.checkpoint).origin
     if found != origin:
-        raise LogError(
-            "LOG_ORIGIN",
-            "the proof is from another log than the one the credential names",
-            expected=origin,
-            found=found[:120],
-        )
+        message = "the proof is from another log than the one the credential names"
+        raise LogError("LOG_ORIGIN", message, expected=origin, found=found[:120])
 
 
 def _cosigners(rule: LogRule, situation: Situation) -> tuple[VerifierKey, ...]:
@@ -393,7 +386,7 @@ def _report_unknown_log(credential: Credential, evidence: LogEvidence | None, fi
 
 def _under_presented_keys(credential: Credential, evidence: LogEvidence) -> str:
     proof = parse_log_proof(evidence.proof)
-    _require_origin(proof, credential.log_origin)
+    require_origin(proof, credential.log_origin)
     keys = [parse_vkey(text) for text in evidence.keys]
     log_key = next((key for key in keys if key.name == credential.log_origin and key.algorithm == ED25519), None)
     if log_key is None:

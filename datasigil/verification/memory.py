@@ -23,8 +23,9 @@ from datasigil.encoding import Instant, JsonObject, JsonValue
 from datasigil.transparency.checkpoint import VerifiedCheckpoint, open_checkpoint
 from datasigil.transparency.note import VerifierKey
 from datasigil.transparency.proofs import VerifiedInclusion, included_under, parse_log_proof
-from datasigil.trust.rules import IssuerRule
+from datasigil.trust.rules import IssuerRule, LogRule
 from datasigil.verification.issuer import SignedBy, require_signed
+from datasigil.verification.logged import require_origin
 
 T = TypeVar("T")
 
@@ -80,16 +81,15 @@ class Memory:
         """Return a checkpoint under a log's key and the cosigners that a policy names.  Raises: as `open_checkpoint`."""
         return self._once(("checkpoint", note, key, cosigners), note, lambda: open_checkpoint(note, key, cosigners))
 
-    def included(
-        self, text: str, entry: bytes, key: VerifierKey, cosigners: tuple[VerifierKey, ...]
-    ) -> VerifiedInclusion:
-        """Return the proof that an entry is in a log, from its text.  Raises: as `parse_log_proof` and `verify_log_proof`."""
+    def included(self, text: str, entry: bytes, rule: LogRule, cosigners: tuple[VerifierKey, ...]) -> VerifiedInclusion:
+        """Return the proof that an entry is in a log, from its text.  Raises: as `require_entry` without a client's state."""
 
         def establish() -> VerifiedInclusion:
             proof = parse_log_proof(text)
-            return included_under(self.checkpoint(proof.checkpoint, key, cosigners), proof, entry)
+            require_origin(proof, rule.origin)
+            return included_under(self.checkpoint(proof.checkpoint, rule.key, cosigners), proof, entry)
 
-        return self._once(("included", text, entry, key, cosigners), text, establish)
+        return self._once(("included", text, entry, rule.origin, rule.key, cosigners), text, establish)
 
     def _once(self, key: Hashable, subject: Any, establish: Callable[[], T]) -> T:
         with self._lock:
