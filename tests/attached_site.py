@@ -42,6 +42,7 @@ class Site:
     did: str = ""
     credential: str = ""
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    opened: list[Publishing] = field(default_factory=list)  # once: a key's scrypt is slow on purpose
 
     @property
     def root(self) -> Path:
@@ -126,10 +127,11 @@ class Site:
 
     def worker(self, identity: str, folder: WorkFolder, gate: GateSettings, **how: Any) -> AttachedWorker:
         """A worker in this process."""
-        publishing = Publishing.open(self.registry.url, "me", None, dev=True)
+        if not self.opened:
+            self.opened.append(Publishing.open(self.registry.url, "me", None, dev=True))
         said: list[str] = []
         made = AttachedWorker(
-            self.client(), publishing, folder, identity, self.root.resolve(), lambda: gate, lambda: TellingProgress("quiet"),
+            self.client(), self.opened[0], folder, identity, self.root.resolve(), lambda: gate, lambda: TellingProgress("quiet"),
             how.pop("stop", lambda: False), said.append, until_empty=True, **how,
         )  # fmt: skip
         made.said = said  # type: ignore[attr-defined]  # what tests read

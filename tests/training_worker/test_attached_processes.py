@@ -71,6 +71,7 @@ def check_everything(site: Site, jobs: list[str]) -> None:
     assert (found := site.registry.run("fsck")).returncode == 0, found.stdout + found.stderr
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_goes_on_from_its_checkpoint_when_it_is_started_again(live):
     job = live.submit(live.recipe(epochs=60))
     first = live.start("one")
