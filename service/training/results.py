@@ -61,7 +61,8 @@ def _checked_run(
     """Credential, receipt and card that belong together and to this job."""
     require_scope(principal, "publish")
     assert given.receipt is not None and given.card is not None  # noqa: PT018 - the model has checked both
-    context = Context(state.settings.public_url, state.keys.origin, state.keys.did, state.clock())
+    keys = state.did_documents.keys_of(principal.did)
+    context = Context(state.settings.public_url, state.keys.origin, state.keys.did, state.clock(), keys)
     registration = check(given.credential, None, public=False, principal=principal, context=context)
     credential = registration.credential
     if credential.type != "ModelTrainingCredential":
