@@ -252,8 +252,11 @@ def _reindex(given: argparse.Namespace) -> int:
 
 def _fsck(given: argparse.Namespace) -> int:
     from service.fsck import check_everything
+    from service.migrating import require_current
 
-    findings = check_everything(Settings.load(given.data_dir, database_url=given.database_url))
+    settings = Settings.load(given.data_dir, database_url=given.database_url)
+    require_current(settings)
+    findings = check_everything(settings)
     for line in findings.lines():
         print(line)
     return 0 if findings.clean else 1

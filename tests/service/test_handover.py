@@ -32,6 +32,7 @@ from service.database import open_database
 from service.fsck import check_everything
 from service.handover.exporting import EXPORTED, export_registry
 from service.handover.importing import import_registry, write_offer
+from service.migrating import migrate
 from service.registry_keys import RegistryKeys, create_keys, load_keys
 from service.settings import Settings
 from service.tables import core_table
@@ -363,6 +364,15 @@ def test_an_offer_that_its_registry_did_not_sign_ends_nothing(move, publisher):
         move.export()
     assert caught.value.code == "SIGNATURE"
     assert move.open(move.old.settings).http.post("/challenges").status_code == 200
+
+
+def test_tables_that_cannot_hold_the_handover_are_refused(move, publisher):
+    publisher.publish()
+    move.export()
+    with pytest.raises(DatasigilError) as caught:
+        migrate(move.old.settings, "0005")
+    assert caught.value.code == "HANDED_OVER"
+    assert check_everything(move.old.settings).clean
 
 
 def test_every_table_is_exported_or_named_as_left_behind():

@@ -6,6 +6,8 @@ Here: revision 0006, frozen as released. Not here: the present tables (`service.
 import sqlalchemy as sa
 from alembic import op
 
+from datasigil.errors import DatasigilError
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -25,4 +27,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    if op.get_bind().execute(sa.text("SELECT count(*) FROM handover")).scalar_one():
+        raise DatasigilError(
+            "HANDED_OVER",
+            "the log holds a handover, which older tables cannot hold: without it, a registry that has ended would sign again",
+            place="handover",
+            next_action="stay at this version, or restore a backup from before the handover, which then refuses to sign",
+        )
     op.drop_table("handover")
