@@ -66,4 +66,4 @@ def private_homes(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
 
 
 # Settings of the test run itself, as opposed to settings of the programs under test.
-KEPT = {"DATASIGIL_SHARED", "DATASIGIL_REQUIRE_ALL", "DATASIGIL_TEST_DATABASE_URL"}
+KEPT = {"DATASIGIL_SHARED", "DATASIGIL_REQUIRE_ALL", "DATASIGIL_TEST_DATABASE_URL", "DATASIGIL_VCALM"}
