@@ -81,7 +81,7 @@ def dataset_folder(name: str) -> Path:
             "an address",
             "download it with its own tool, and name the folder; `datasigil-verify check --data` reads it where it lies",
         )
-    elif folder.exists():
+    elif name and folder.exists():
         found, action = "a file", "unpack an archive, or name the folder that the file lies in"
     else:
         found, action = "nothing", "name the folder that holds the files"

@@ -145,7 +145,7 @@ def _refuse_doubles(datasets: Sequence[GateDataset]) -> None:
 
 
 def _is_address(value: str) -> bool:
-    return "://" in value or "::" in value
+    return "://" in value
 
 
 def _path(value: object, place: str, base: Path) -> Path:

@@ -109,8 +109,9 @@ def _check_number(value: float, schema: Mapping[str, Any], place: str) -> None:
 def _check_members(value: dict[str, Any], schema: Mapping[str, Any], place: str) -> None:
     known = schema.get("properties", {})
     others = schema.get("additionalProperties", True)
+    forms = schema.get("patternProperties", {})
     for key in value:
-        if key not in known and others is False:
+        if others is False and key not in known and not any(re.search(form, key) for form in forms):
             raise _unknown(key, sorted(known), place)
     for key in schema.get("required", ()):
         if key not in value:
@@ -118,9 +119,9 @@ def _check_members(value: dict[str, Any], schema: Mapping[str, Any], place: str)
     for key, item in value.items():
         if "propertyNames" in schema:
             _check(key, schema["propertyNames"], place)
-        inner = known.get(key, others)
-        if isinstance(inner, dict):
-            _check(item, inner, f"{place}/{pointer_token(key)}")
+        named = [known[key]] if key in known else [inner for form, inner in forms.items() if re.search(form, key)]
+        for inner in named or [others]:
+            _check(item, inner if isinstance(inner, dict) else {}, f"{place}/{pointer_token(key)}")
 
 
 def _is(value: Any, kind: str) -> bool:

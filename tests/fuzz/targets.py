@@ -26,6 +26,7 @@ from datasigil import bundle, canonical, encoding, fetch, merkle, signing  # noq
 from datasigil.credentials import (  # noqa: E402
     did,
     generic,
+    handover,
     key_rotation,
     keys,
     nquads,
@@ -450,6 +451,7 @@ TARGETS: dict[str, Target] = {
         Target("key-file", lambda data: signing.LocalSigner.from_pem(data, b"x"), _key_file),
         Target("status-list", status_lists, lambda: [*_lists(), json.loads(_lists()[0])["credentialSubject"]["encodedList"].encode()], json=True),
         Target("status-request", _json(status_request.parse_status_change_request), lambda: [canonical.jcs(world().status_request(world().issue()))], json=True),
+        Target("handover", _json(handover.parse_handover), lambda: _handovers(), json=True),
         Target("key-rotation", _json(key_rotation.parse_key_rotation), lambda: _rotations(), json=True),
         Target("bundle", bundle.parse_bundle, bundles, json=True),
         Target("note", notes, lambda: _log_seeds()[1:2]),
@@ -483,6 +485,26 @@ def _presentations() -> Sequence[bytes]:
 
 def _lists() -> Sequence[bytes]:
     return [canonical.jcs(one) for one in json.loads(bundles()[1])["statusLists"]]
+
+
+def _handovers() -> Sequence[bytes]:
+    before, after = (
+        handover.RegistryName(
+            signer_of(name).controller,
+            f"https://{name}.example",
+            f"{name}.example/log",
+            str(vkey_of(f"{name}.example/log", signer_of(name))),
+            str(vkey_of(f"{name}.example/log", signer_of(name), note.COSIGNATURE_V1)),
+        )
+        for name in ("old", "new")
+    )
+    return [
+        canonical.jcs(
+            handover.new_handover(
+                before=before, after=after, tree_size=5, root="ab" * 32, reason="we close", created=AT
+            )
+        )
+    ]
 
 
 def _rotations() -> Sequence[bytes]:

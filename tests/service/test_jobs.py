@@ -458,13 +458,13 @@ def test_every_word_of_the_recipe_schema_is_one_that_the_check_knows():
     known = {
         "$ref", "$defs", "$id", "$schema", "anyOf", "type", "const", "enum", "minLength", "maxLength", "pattern", "minItems",
         "maxItems", "items", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "properties", "required",
-        "additionalProperties", "propertyNames", "title", "description", "default",
+        "additionalProperties", "patternProperties", "propertyNames", "title", "description", "default",
     }  # fmt: skip
     found: set[str] = set()
 
     def walk(schema):
         found.update(schema)
-        for name in ("properties", "$defs"):
+        for name in ("properties", "patternProperties", "$defs"):
             for inner in schema.get(name, {}).values():
                 walk(inner)
         for inner in (schema.get("items"), schema.get("additionalProperties"), schema.get("propertyNames")):

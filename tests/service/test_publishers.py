@@ -107,14 +107,6 @@ def test_a_bad_token_request_is_refused_with_its_pointer(registry, body, pointer
     assert answer.json()["pointer"] == pointer
 
 
-def test_a_did_web_holder_is_told_what_works(registry):
-    signer = LocalSigner.generate("ed25519")
-    presentation = registry.presentation(signer, registry.challenge())
-    presentation["holder"] = "did:web:example.org"
-    answer = registry.http.post("/tokens", json={"verifiablePresentation": presentation})
-    assert (answer.status_code, answer.json()["code"]) == (422, "DID_METHOD")
-
-
 def test_tokens_are_listed_without_secrets_and_only_to_their_owner(registry):
     mine, other = registry.login(name="mine"), registry.login(name="other")
     answer = registry.http.get("/tokens", headers=mine.headers)

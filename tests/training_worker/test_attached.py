@@ -312,7 +312,7 @@ def test_the_commands_ask_show_and_cancel(site, tmp_path, capsys):
     assert main(["jobs", job, *asked, "--cancel"]) == 1
     assert "JOB_OVER" in capsys.readouterr().err
     recipe.write_text(json.dumps(site.recipe()).replace('"epochs"', '"epoch"'))
-    assert main(["submit", str(recipe), *asked]) == 1
+    assert main(["submit", str(recipe), *asked]) == 2
     assert "did you mean 'epochs'" in capsys.readouterr().err
     assert main(["work", *asked, "--data", str(tmp_path / "absent")]) in (1, 2)
     assert "no such folder" in capsys.readouterr().err
