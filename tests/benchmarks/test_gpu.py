@@ -67,6 +67,7 @@ def test_the_code_book_is_bitsandbytes_own(benchmark):
     assert torch.allclose(bnb.functional.dequantize_4bit(packed, state), ours, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_program_runs_and_lowers_its_loss_without_a_card(benchmark, monkeypatch, tmp_path, capsys):
     import json
 

@@ -20,6 +20,8 @@ from databases import PostgresServer, create_database, postgres_binaries
 from registry_load import Acknowledged, Load, check_the_acknowledged, check_the_log, checkpoint_of
 from registry_process import LivePublisher, RegistryProcess
 
+pytestmark = pytest.mark.slow
+
 WRITE, SYNC, RENAME = 1, 2, 4
 FAULTS = {
     "EIO at write": (errno.EIO, 30, WRITE),

@@ -109,6 +109,7 @@ def test_a_model_is_trained_stated_reviewed_released_and_packed(tmp_path, monkey
         assert maker.run("datasigil-train", "release", run, "--policy", policy, expect=1)["code"] == "NOT_VALID"
 
 
+@pytest.mark.slow
 def test_a_review_that_the_registry_does_not_take_is_kept_and_the_folder_still_holds_together(tmp_path, monkeypatch, capsys):  # fmt: skip
     from trainees import make_case
 

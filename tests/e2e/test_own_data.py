@@ -36,6 +36,7 @@ def own(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.training
 def test_the_story_is_told_on_a_folder_of_the_users_which_stays_as_it_was(
     repository: Path, own: Path, tmp_path: Path

@@ -311,6 +311,7 @@ def checkpoint_by(process, vkey):
     return open_checkpoint(note, parse_vkey(vkey)).checkpoint
 
 
+@pytest.mark.slow
 def test_log_and_time_keys_overlap_until_the_old_one_is_retired(tmp_path):
     process = RegistryProcess(tmp_path / "data").initialise()
     with process.start():
@@ -341,6 +342,7 @@ def test_log_and_time_keys_overlap_until_the_old_one_is_retired(tmp_path):
             checkpoint_by(process, old["key"])
 
 
+@pytest.mark.slow
 def test_a_stolen_key_signs_nothing_any_more_and_the_log_says_from_where(tmp_path):
     process = RegistryProcess(tmp_path / "data").initialise("--hosted-key")
     before = process.run("keys", "list").stdout

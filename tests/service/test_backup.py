@@ -124,6 +124,7 @@ def test_a_backup_never_overwrites(registry, stored, tmp_path):
     assert caught.value.code == "BACKUP_EXISTS"
 
 
+@pytest.mark.slow
 def test_the_commands_bring_a_registry_back_on_another_folder(tmp_path):
     process = RegistryProcess(tmp_path / "data").initialise()
     with process.start():

@@ -51,6 +51,7 @@ def test_every_page_loads_without_a_complaint(page: Page, tmp_path: Path) -> Non
     assert complaints == []
 
 
+@pytest.mark.slow
 @pytest.mark.needs_chromium
 @pytest.mark.timeout(180)
 def test_a_jobs_page_follows_its_worker_without_being_loaded_again(page: Page, tmp_path: Path) -> None:

@@ -23,6 +23,12 @@ def post(registry, path, content, headers=None, publisher=None):
     return registry.http.post(path, content=content, headers={**JSON, **publisher_headers, **(headers or {})})
 
 
+@pytest.fixture(params=[None], ids=["sqlite"])
+def database_url(request):
+    """The form of bodies, headers and answers does not depend on the database."""
+    return request.param
+
+
 @pytest.fixture
 def operator(registry):
     """A publisher with every scope, so that only the body can be at fault."""

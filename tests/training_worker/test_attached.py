@@ -244,6 +244,7 @@ def test_what_the_gate_could_not_decide_is_asked_again_and_then_refused(site, fo
     assert site.state(job)["refusal"]["decision"] == "INDETERMINATE"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
 def test_a_worker_process_that_is_killed_goes_on_from_its_checkpoint_in_its_next_life(site, capsys):
     job = site.submit(site.recipe(epochs=40))

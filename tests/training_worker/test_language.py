@@ -257,6 +257,7 @@ def free_port():
         return str(probe.getsockname()[1])
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_model_that_one_would(tmp_path, llama, repository):
     case = make_chat_case(tmp_path, llama)
     told = ranks(case, repository, port=free_port())

@@ -85,6 +85,7 @@ INPUTS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="address space is read from /proc")
 def test_every_input_up_to_a_mebibyte_is_decided_within_its_bounds(tmp_path):
     stage = Stage()

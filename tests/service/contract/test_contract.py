@@ -71,6 +71,7 @@ def test_every_write_has_an_example(repository: Path) -> None:
     assert all("example" in body for body in bodies)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)  # half a minute on two free cores
 def test_the_registry_answers_as_its_document_says(registry: RegistryProcess, repository: Path) -> None:
     run(registry, repository, "--max-examples", "20", "--seed", "20261125", "--no-shrink")
