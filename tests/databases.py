@@ -16,7 +16,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-BACKENDS = ["sqlite", "postgresql"]
+BACKENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)]
 POSTGRES_URL = os.environ.get("DATASIGIL_TEST_DATABASE_URL")
 
 
