@@ -196,6 +196,17 @@ def test_a_share_that_is_taken_twice_or_never_is_an_error_and_never_a_result(man
     assert found == ("one share finished twice" if twice else "a process that ended with status 0")
 
 
+def is_gone(group):
+    """Whether a process group is empty; who was orphaned stays in it until the system's first process has collected it."""
+    for _ in range(200):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 @linux
 @pytest.mark.parametrize("kind", ["forked", "threads"])
 def test_ctrl_c_ends_the_run_and_every_worker(many, tmp_path, kind):
@@ -228,8 +239,7 @@ def test_ctrl_c_ends_the_run_and_every_worker(many, tmp_path, kind):
     assert process.returncode == -signal.SIGINT
     assert err.rstrip().endswith("KeyboardInterrupt")
     assert err.count("Traceback") == 1  # the workers say nothing
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)  # nobody is left of the whole session
+    assert is_gone(process.pid)
 
 
 @linux
