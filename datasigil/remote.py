@@ -45,7 +45,7 @@ _IDENTITIES: Final = ("ETag", "etag", "generation", "md5Hash", "blob_id", "LastM
 
 def is_remote(place: str) -> bool:
     """Tell whether `place` is a URL and not a path."""
-    return "://" in place or "::" in place
+    return "://" in place
 
 
 def is_source(place: str) -> bool:

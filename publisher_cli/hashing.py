@@ -6,7 +6,6 @@ nothing of that is imported, since an unchanged folder is looked at in less time
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,9 @@ if TYPE_CHECKING:
 
 def manifest(given: Namespace, console: Console) -> int:
     """Hash a folder and write its manifest, or its figures when no file was named."""
-    built = _hash_source(given, console) if _is_source(given.folder) else None
+    from datasigil.remote import is_source
+
+    built = _hash_source(given, console) if is_source(given.folder) else None
     built = built or hash_folder(dataset_folder(given.folder), given, console)
     if given.output:
         write_durably(Path(given.output), canonical_parts(built))
@@ -44,10 +45,6 @@ def manifest(given: Namespace, console: Console) -> int:
     )
     console.result(figures, text)
     return 0
-
-
-def _is_source(place: str) -> bool:
-    return "://" in place or "::" in place or os.path.isfile(place)
 
 
 def _hash_source(given: Namespace, console: Console) -> Manifest:
