@@ -193,10 +193,7 @@ class Sequencer:
             outcomes = self._commit(items)
         except DatasigilError as error:
             self._fail(items, error)
-        except SQLAlchemyError as error:
-            self._fail(items, DatasigilError("INTERNAL", f"the writer failed: {type(error).__name__}"))
-            log.exception("batch failed", extra={"fields": {"operations": len(items)}})
-        except Exception as error:
+        except Exception as error:  # the database's and our own faults alike: everybody who waits is told
             self._fail(items, DatasigilError("INTERNAL", f"the writer failed: {type(error).__name__}"))
             log.exception("batch failed", extra={"fields": {"operations": len(items)}})
         else:
@@ -291,7 +288,7 @@ def _apply_together(
         pass
     except SQLAlchemyError:
         raise  # as in `_apply`
-    except Exception:
+    except Exception:  # each now takes its own turn, where a fault is answered to whom it belongs
         log.exception("operations failed together")
     else:
         return done

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from service.tables import CREDENTIALS, DELIVERIES, PUBLISHERS, STATUS_CHANGES, WEBHOOKS
 
@@ -134,15 +134,6 @@ def dead(connection: Connection, webhook_id: str, count: int) -> list[DeliveryRo
         .limit(count)
     )
     return [DeliveryRow(*row) for row in rows]
-
-
-def count_dead(connection: Connection) -> int:
-    """How many messages were given up and wait for somebody to look."""
-    return int(
-        connection.execute(
-            select(func.count()).select_from(DELIVERIES).where(DELIVERIES.c.state == "dead")
-        ).scalar_one()
-    )
 
 
 def record(connection: Connection, delivery: int, *, state: str, attempts: int, next_at: int, error: str) -> None:
