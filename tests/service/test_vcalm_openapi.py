@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 import pytest
+from conftest import absent
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
@@ -29,7 +30,7 @@ def problems_of():
     """What W3C's document has against an answer."""
     named = os.environ.get("DATASIGIL_VCALM")
     if not named:
-        pytest.skip("DATASIGIL_VCALM names no checkout of w3c/vcalm")
+        absent("DATASIGIL_VCALM, a checkout of w3c/vcalm,")
     document = vcalm_document(Path(named))
     return lambda path, method, answer, ours=frozenset(): _problems_of(document, path, method, answer, ours)
 
