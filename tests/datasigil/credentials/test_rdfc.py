@@ -5,11 +5,12 @@ import resource
 import subprocess
 import sys
 from hashlib import sha256
+from itertools import permutations
 
 import pytest
 
 from datasigil.credentials.nquads import Quad, iri, literal, parse_nquads
-from datasigil.credentials.rdfc import canonical_labels, canonical_nquads
+from datasigil.credentials.rdfc import _orders, canonical_labels, canonical_nquads
 from datasigil.errors import MalformedError
 
 
@@ -95,6 +96,26 @@ def test_a_short_ring_and_many_twins_are_not():
         for quad in (Quad("<urn:a>", "<urn:p>", f"_:n{index}", ""), Quad(f"_:n{index}", "<urn:q>", '"same"', ""))
     ]
     assert canonical_nquads(twins).count("\n") == 1000
+
+
+@pytest.mark.parametrize("labels", ["a", "aaaa", "aabb", "abab", "abcb", "abc", "aabbc"])
+def test_every_order_of_related_nodes_comes_once(labels):
+    first_come = sorted(labels, key=labels.index)
+    assert list(_orders(list(labels))) == list(dict.fromkeys(permutations(first_come)))
+
+
+def test_a_presentation_may_carry_the_same_credential_several_times():
+    # Each credential's graph shares a quad with its nodes for every property: without care, all orders of that one node are tried.
+    graph = [
+        ("_:vp", "<urn:credential>", "_:g{0}", ""), ("_:c{0}", "<urn:issuer>", "<urn:i>", "_:g{0}"),
+        *(("_:c{0}", f"<urn:p{number}>", '"same"', "_:g{0}") for number in range(9)), ("_:c{0}", "<urn:proof>", "_:p{0}", "_:g{0}"),
+        *(("_:q{0}", f"<urn:q{number}>", '"same"', "_:p{0}") for number in range(9)),
+    ]  # fmt: skip
+    for seed in range(20):  # the hashes decide which of the nodes comes first
+        named = [
+            Quad(*(term.format(copy).replace("same", str(seed)) for term in quad)) for quad in graph for copy in range(3)
+        ]
+        assert canonical_nquads(named, budget=2000).count("\n") == 3 * len(graph)
 
 
 def clique(size: int) -> list[Quad]:
