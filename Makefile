@@ -66,7 +66,7 @@ serve: $(VENV)/.demo
 	@$(BIN)/python examples/demo/serve.py
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not long and not slow and not needs_postgres and not needs_chromium"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not long and not slow and not needs_postgres and not needs_chromium"
 
 test-long: $(VENV)/.dev
 	@DATASIGIL_TEST_KILLS=$(KILLS) $(BIN)/python -m pytest -q -m "long" -s

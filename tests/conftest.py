@@ -28,6 +28,24 @@ def absent(what: str) -> None:
     pytest.skip(f"{what} is missing")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with slow tests first, then those that train: workers that share files out (`--dist loadfile`) end together."""
+
+    def rank(item: pytest.Item) -> int:
+        return (
+            0
+            if item.get_closest_marker("slow") or item.path.parent.name == "durability"
+            else 1
+            if item.get_closest_marker("training")
+            else 2
+        )
+
+    first: dict[Path, int] = {}
+    for item in items:
+        first[item.path] = min(first.get(item.path, 2), rank(item))
+    items.sort(key=lambda item: first[item.path])
+
+
 @pytest.fixture(scope="session")
 def thorough() -> bool:
     """Whether this is the run with everything switched on (`.ci/run`), which repeats what `make test` does a few times only."""

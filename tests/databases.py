@@ -81,11 +81,11 @@ class PostgresServer:
         )
 
 
-def create_database(admin: str) -> str:
-    """A fresh, empty database on a server."""
+def create_database(admin: str, template: str = "template1") -> str:
+    """A fresh database on a server: empty, or a copy of the database with the name `template`."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(admin.format("postgres").replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return admin.format(name)
 
 
