@@ -113,7 +113,9 @@ def test_a_presentation_may_carry_the_same_credential_several_times():
     ]  # fmt: skip
     for seed in range(20):  # the hashes decide which of the nodes comes first
         named = [
-            Quad(*(term.format(copy).replace("same", str(seed)) for term in quad)) for quad in graph for copy in range(3)
+            Quad(*(term.format(copy).replace("same", str(seed)) for term in quad))
+            for quad in graph
+            for copy in range(3)
         ]
         assert canonical_nquads(named, budget=2000).count("\n") == 3 * len(graph)
 
