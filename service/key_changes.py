@@ -9,18 +9,24 @@ after a theft, means a handover (docs/handover.md). Every change is recorded in 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from datasigil.canonical import jcs
+from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError
 from datasigil.signing import LocalSigner, add_proof
 from datasigil.transparency.entry import log_entry
+from datasigil.transparency.log_keys import EarlierKey
+from datasigil.transparency.note import COSIGNATURE_V1, VerifierKey, new_vkey
+from datasigil.trust.policy_text import earlier_lines
 from service.audit_trail.trail import OPERATOR, record
 from service.batch import Batch
 from service.high_water import sync_folder
-from service.offline import offline_writer
+from service.offline import OfflineWriter, offline_writer
 from service.registry_keys import HOSTED_KEY, NOTICE_KEY, OVERLAPPING, overlapping
 from service.settings import Settings
 
@@ -94,7 +100,7 @@ def _make(settings: Settings, name: str) -> str:
 def _rotate(settings: Settings, name: str, *, stolen: bool) -> str:
     path = settings.keys_dir / f"{name}.pem"
     kept = settings.keys_dir / f"{overlapping(name)}.pem"
-    if name in OVERLAPPING and kept.exists():
+    if kept.exists():
         raise DatasigilError(
             "KEY_EXISTS", "an older key still signs beside this one", place=str(kept),
             next_action=f"python -m service keys retire {name}",
@@ -103,26 +109,64 @@ def _rotate(settings: Settings, name: str, *, stolen: bool) -> str:
     fresh = settings.keys_dir / f"{name}.next"  # not .pem: no key until it takes the old one's place
     fresh.unlink(missing_ok=True)
     new.save(fresh, settings.passphrase)
-    with offline_writer(settings) as writer:
-        statement = _statement(settings, writer.released_time, name, old, new, stolen=stolen)
+    with _replaced(settings, path, kept, fresh) as writer:
+        moment = writer.released_time
+        statement = _statement(settings, moment, name, old, new, stolen=stolen)
         change = LogKeyChange("compromised" if stolen else "rotated", name, new.controller, _digest(statement))
-        index = writer.run(change)  # still under the old key: its last word
+        index = writer.run(
+            change
+        )  # under the old key and the new one, so that what is stored can be opened with either
         _put_away(settings, f"{name}-{index}.json", statement)
-    if name in OVERLAPPING and not stolen:
-        path.rename(kept)
-    else:
-        path.rename(_archive(settings) / f"{name}-{index}.pem")
-    fresh.rename(path)
-    sync_folder(settings.keys_dir)
+    if stolen or name not in OVERLAPPING:
+        kept.rename(_archive(settings) / f"{name}-{index}.pem")
+        sync_folder(settings.keys_dir)
     lines = [f"{name}: {old.controller} -> {new.controller}, log entry {index}"]
     if stolen:
-        lines += [
-            f"The stolen key signs nothing any more. What it signed from entry {index} on is not ours; tell users to say so in their trust files:",
-            f'  compromised = {{ origin = "{settings.log_origin}", index = {index} }}',
-        ]
+        lines.append("The stolen key signs nothing any more. What it signs from here on is not ours; tell users so:")
+        lines += _marking(settings, name, old, new, index, moment)
     elif name in OVERLAPPING:
-        lines.append(f"Both keys sign now. Give users the new one, then: python -m service keys retire {name}")
+        lines.append(f"Both keys sign now. Give users the new one: {_vkey(settings, name, new)}")
+        lines.append(f"When they have it: python -m service keys retire {name}")
     return "\n".join(lines)
+
+
+@contextmanager
+def _replaced(settings: Settings, path: Path, kept: Path, fresh: Path) -> Iterator[OfflineWriter]:
+    """The writer with the new key in the old one's place, and the old one beside it; as it was if nothing came of it."""
+
+    def replace() -> None:
+        path.rename(kept)
+        fresh.rename(path)
+        sync_folder(settings.keys_dir)
+
+    try:
+        with offline_writer(settings, replace) as writer:
+            yield writer
+    except BaseException:
+        if kept.exists():
+            path.rename(fresh)
+            kept.rename(path)
+        raise
+
+
+def _marking(
+    settings: Settings, name: str, old: LocalSigner, new: LocalSigner | None, index: int, moment: datetime
+) -> list[str]:
+    """The lines of a trust file by which what the old key signed stands below a point of the log, and nothing above it."""
+    if name not in OVERLAPPING:
+        at = f'compromised = {{ origin = "{settings.log_origin}", index = {index} }}'
+        return [f'  did = "{old.controller}", keys = [{{ multibase = "{old.public_key.multibase}", {at} }}]']
+    ended = EarlierKey(_vkey(settings, name, old), index, Instant.from_datetime(moment) if name == "time" else None)
+    word = "timeKey" if name == "time" else "key"
+    lines = [f'  [[logs]] of {settings.log_origin}: {word} = "{_vkey(settings, name, new)}"'] if new is not None else []
+    return [*lines, *(f"  {line}" for line in earlier_lines(ended))]
+
+
+def _vkey(settings: Settings, name: str, signer: LocalSigner) -> VerifierKey:
+    """How verifiers name a key of the log."""
+    if name == "time":
+        return new_vkey(f"{settings.log_origin}/time", signer.public_key.raw, COSIGNATURE_V1)
+    return new_vkey(settings.log_origin, signer.public_key.raw)
 
 
 def _retire(settings: Settings, name: str) -> str:
@@ -131,10 +175,13 @@ def _retire(settings: Settings, name: str) -> str:
         raise DatasigilError("KEY_MISSING", "no older key signs beside this one", place=str(kept))
     old = LocalSigner.load(kept, settings.passphrase)
     with offline_writer(settings) as writer:
+        moment = writer.released_time
         index = writer.run(LogKeyChange("retired", name, old.controller, _digest(b"")))
     kept.rename(_archive(settings) / f"{name}-{index}.pem")
     sync_folder(settings.keys_dir)
-    return f"{name}: {old.controller} is retired, log entry {index}"
+    lines = [f"{name}: {old.controller} is retired, log entry {index}"]
+    lines.append("Who has bundles from before keeps the old key for them in the trust file, below that log's [[logs]]:")
+    return "\n".join([*lines, *_marking(settings, name, old, None, index, moment)])
 
 
 def _statement(

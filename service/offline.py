@@ -5,7 +5,7 @@ Lives here: opening keys, database and writer under the data folder's lock, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,13 +36,14 @@ class OfflineWriter:
 
 
 @contextmanager
-def offline_writer(settings: Settings) -> Iterator[OfflineWriter]:
-    """The writer, while no server runs on this data folder.
+def offline_writer(settings: Settings, prepare: Callable[[], None] = lambda: None) -> Iterator[OfflineWriter]:
+    """The writer, while no server runs on this data folder; `prepare` is done when that is sure and before keys are opened.
 
     Raises:
         DatasigilError: DATA_DIR_IN_USE; as `load_keys`; whatever keeps the writer from signing.
     """
     with hold_lock(settings):
+        prepare()
         keys = load_keys(settings.keys_dir, settings.passphrase, origin=settings.log_origin)
         database = open_database(settings.sqlalchemy_url)
         writer = Sequencer(

@@ -169,7 +169,8 @@ def _is_known(rule: IssuerRule, known: IssuerRule | None) -> bool:
 def _is_known_log(rule: LogRule, known: LogRule | None) -> bool:
     if known is None:
         return False
-    if (known.key, known.time_key) != (rule.key, rule.time_key):
+    before = {one.key for one in known.earlier}
+    if {rule.key, rule.time_key} - before - {known.key, known.time_key}:
         raise UntrustedError(
             "LOG_KEYS_DIFFER", "your trust file names this log with other keys", place=rule.origin, expected=f"{known.key}, {known.time_key}",
             found=f"{rule.key}, {rule.time_key}", next_action="ask the log's operator over another channel; one of the two is not this log",

@@ -110,7 +110,7 @@ def fill(settings: Settings, count: int) -> None:
 def search(settings: Settings, folder: Path, total: int, seconds: float, database_url: str | None) -> None:
     """The wait for every query."""
     port = int(settings.public_url.rpartition(":")[2])
-    registry = RegistryProcess(folder / "data", database_url, port=port)
+    registry = RegistryProcess(folder / "data", database_url, port=port, prepared=False)
     registry.folder.with_suffix(".passphrase").write_text(PASSPHRASE)
     with registry.start():
         assert registry.process is not None

@@ -188,7 +188,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as held:
         folder = Path(held)
         (folder / "peer").mkdir()
-        registry = RegistryProcess(folder / "data", options.database_url)
+        registry = RegistryProcess(folder / "data", options.database_url, prepared=False)
         ours, token = start_registry(registry, server)
         node = start_peer(folder / "peer", server)
         rows = our_rows(registry, ours, token, options.documents)

@@ -34,7 +34,7 @@ def main() -> int:
     options = parser.parse_args()
     print(describe(), flush=True)
     with tempfile.TemporaryDirectory() as held:
-        registry = RegistryProcess(Path(held) / "data", options.database_url)
+        registry = RegistryProcess(Path(held) / "data", options.database_url, prepared=False)
         server, token = start_registry(registry, None)
         found = our_rows(registry, server, token, DOCUMENTS)
         kept = {name: found[name] for name in ("issue", "verify jcs", "verify foreign", "get")}

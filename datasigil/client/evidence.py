@@ -198,15 +198,13 @@ class _Refresh:
         return old if current is None else self._try(self._proof, credential, old, *current) or old
 
     def _current_log(self, rule: LogRule) -> tuple[VerifiedCheckpoint, TileTree]:
-        from datasigil.transparency.checkpoint import open_checkpoint
         from datasigil.transparency.tiles import TileTree
 
         url = log_url(rule)
         answer = self._fetcher.get(f"{url}/checkpoint", max_bytes=CHECKPOINT_MAX_BYTES, accept="text/plain")
         if answer.status != 200:
             raise _unexpected(answer, LogError, "LOG_RETRIEVAL", "the log's checkpoint could not be fetched")
-        cosigners = (rule.time_key, *(witness.key for witness in self._policy.witnesses))
-        current = open_checkpoint(answer.body, rule.key, cosigners)
+        current = rule.open(answer.body, tuple(witness.key for witness in self._policy.witnesses))
         head = current.checkpoint
         tree = TileTree.open(HttpTiles(url, self._fetcher), head.size, head.root)
         if self._state is not None:
@@ -239,13 +237,13 @@ class _Refresh:
         """Say whether a log proof shows, under the trust file's keys, that the log held the credential at some time."""
         from datasigil.transparency.checkpoint import asserted_time
         from datasigil.transparency.entry import log_entry
-        from datasigil.transparency.proofs import verify_log_proof
+        from datasigil.transparency.proofs import included_under
 
         rule = self._policy.log(credential.log_origin)
         entry = log_entry("issue", credential.digest, credential.issuer, credential.type)
         try:
             assert rule is not None
-            asserted_time(verify_log_proof(first, entry, rule.key, (rule.time_key,)).checkpoint, rule.time_key)
+            asserted_time(included_under(rule.open(first.checkpoint), first, entry).checkpoint, rule.time_key)
         except DatasigilError:
             return False
         return True

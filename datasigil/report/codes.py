@@ -146,6 +146,13 @@ _REASONS: Final[Mapping[str, Reason]] = {
     # 7 log
     "LOG_PROOF_MISSING": Reason(_X, "the bundle does not show that the credential was logged", PUBLISHER, _PUBLISH),
     "LOG_PROOF": Reason(_X, "the log proof is malformed", PUBLISHER, _PUBLISH),
+    "LOG_KEY_ENDED": Reason(
+        _X,
+        "the checkpoint, or its time, is signed only by a key that the log no longer had at that size",
+        YOU,
+        _REFRESH,
+        RETRY,
+    ),
     "LOG_ORIGIN": Reason(
         _X, "the log proof is from another log than the one that the credential names", PUBLISHER, _PUBLISH
     ),

@@ -19,6 +19,7 @@ from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError, MalformedError
 from datasigil.limits import FRESHNESS_OFFLINE_SECONDS, FRESHNESS_ONLINE_SECONDS, POLICY_MAX_BYTES
 from datasigil.transparency.checkpoint import TREE_SIZE_MAX, Witness
+from datasigil.transparency.log_keys import EarlierKey
 from datasigil.transparency.note import COSIGNATURE_V1, ED25519, VerifierKey, parse_vkey
 from datasigil.trust.approvals import parse_approvals
 from datasigil.trust.rules import (
@@ -241,7 +242,28 @@ def _log(table: _Table) -> LogRule:
     time_key = table.need("timeKey", _vkey(COSIGNATURE_V1), "the verifier key that timestamps the log's checkpoints")
     if key.name != origin:
         raise _bad(table.at("key"), f"a key with the name {origin}", key.name)
-    return LogRule(origin, key, time_key, table.take("url", _matching(_URL, "an http or https URL")) or "")
+    earlier = tuple(table.tables("earlier", _earlier))
+    for number, one in enumerate(earlier, 1):
+        if one.key.name not in (key.name, time_key.name) or one.key in (key, time_key):
+            raise _bad(
+                f"{table.at('earlier')}[{number}]",
+                f"an older key under the name {key.name} or {time_key.name}",
+                str(one.key),
+            )
+    return LogRule(origin, key, time_key, table.take("url", _matching(_URL, "an http or https URL")) or "", earlier)
+
+
+def _earlier(table: _Table) -> EarlierKey:
+    key, time_key = table.take("key", _vkey(ED25519)), table.take("timeKey", _vkey(COSIGNATURE_V1))
+    size = table.need("size", _integer(0, TREE_SIZE_MAX), "how many entries the log had when the key ended")
+    until = table.take("until", _instant)
+    if time_key is None:
+        if key is None or until is not None:
+            raise _bad(table.place, "key and size, or timeKey, size and until", "until for a key" if key else "neither")
+        return EarlierKey(key, size)
+    if key is not None or until is None:
+        raise _bad(table.place, "key and size, or timeKey, size and until", "both keys" if key else "no until")
+    return EarlierKey(time_key, size, until)
 
 
 def _witness(table: _Table) -> Witness:

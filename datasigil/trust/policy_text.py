@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from datasigil.errors import MalformedError
 from datasigil.transparency.checkpoint import Witness
+from datasigil.transparency.log_keys import EarlierKey
 from datasigil.trust.approvals import parse_approvals, roles_in
 from datasigil.trust.policy_parser import parse_policy
 from datasigil.trust.rules import IssuerRule, KeyPin, LogRule, Requirements, TrustPolicy
@@ -61,6 +62,7 @@ def add_log(text: str, rule: LogRule) -> str:
     ]
     if rule.url:
         lines.append(f"url = {_text(rule.url)}")
+    lines += [line for one in rule.earlier for line in earlier_lines(one)]
     changed = _append(text, lines)
     if parse_policy(changed.encode("utf-8")).log(rule.origin) != rule:
         raise _lost("logs")
@@ -98,6 +100,13 @@ def _pin_lines(pin: KeyPin) -> list[str]:
     if pin.compromised is not None:
         lines.append(f"compromised = {{ origin = {_text(pin.compromised.origin)}, index = {pin.compromised.index} }}")
     return lines
+
+
+def earlier_lines(one: EarlierKey) -> list[str]:
+    """Return the [[logs.earlier]] table of a key that a log had before; it belongs below that log's [[logs]] table."""
+    name = "key" if one.until is None else "timeKey"
+    lines = ["[[logs.earlier]]", f"{name} = {_text(str(one.key))}", f"size = {one.size}"]
+    return lines if one.until is None else [*lines, f"until = {_text(str(one.until))}"]
 
 
 def _text(value: str) -> str:
@@ -172,6 +181,9 @@ def _logs(policy: TrustPolicy) -> list[str]:
         + (", ".join(rule.origin for rule in policy.logs) or "none; nothing can be shown to have been logged")
         + "."
     ]
+    for one in (one for rule in policy.logs for one in rule.earlier):
+        what = "checkpoints" if one.until is None else f"times until {one.until}"
+        lines.append(f"An earlier key of {one.key.name} counts for {what} of at most {one.size} entries: {one.key}.")
     if policy.quorum == 0:
         lines.append("No witness has to cosign: the time of logging is the registry's own word.")
         return lines

@@ -6,7 +6,7 @@ Lives here: `TrustPolicy`, its parts and its digest. Not here: reading TOML (`po
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, Final
 
@@ -15,7 +15,8 @@ from datasigil.credentials.keys import PublicKey
 from datasigil.encoding import Instant
 from datasigil.limits import FRESHNESS_OFFLINE_SECONDS, FRESHNESS_ONLINE_SECONDS
 from datasigil.record import dataclass, field
-from datasigil.transparency.checkpoint import Witness
+from datasigil.transparency.checkpoint import VerifiedCheckpoint, Witness
+from datasigil.transparency.log_keys import EarlierKey, open_by_any
 from datasigil.transparency.note import VerifierKey
 
 DATASET_ROLES: Final = ("publisher", "observer")
@@ -84,16 +85,22 @@ class IssuerRule:
 
 @dataclass(frozen=True, slots=True)
 class LogRule:
-    """A log: the key that signs its checkpoints and the key that says when."""
+    """A log: the key that signs its checkpoints, the key that says when, and what stands of those before them."""
 
     origin: str
     key: VerifierKey
     time_key: VerifierKey
     url: str = ""
+    earlier: tuple[EarlierKey, ...] = ()
+
+    def open(self, note: bytes, witnesses: Iterable[VerifierKey] = ()) -> VerifiedCheckpoint:
+        """Verify a checkpoint of this log under its keys.  Raises: as `open_by_any`."""
+        return open_by_any(note, self.key, self.time_key, self.earlier, witnesses)
 
     def content(self) -> dict[str, Any]:
         """Return the canonical content as JSON."""
-        return {"origin": self.origin, "key": str(self.key), "timeKey": str(self.time_key), "url": self.url}
+        members = {"origin": self.origin, "key": str(self.key), "timeKey": str(self.time_key), "url": self.url}
+        return {**members, "earlier": sorted(map(_earlier, self.earlier), key=_order)} if self.earlier else members
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +248,11 @@ class TrustPolicy:
 def default_policy() -> TrustPolicy:
     """Return the policy that holds when there is no trust file: it trusts nobody and asks no witnesses."""
     return TrustPolicy(source="default")
+
+
+def _earlier(one: EarlierKey) -> dict[str, Any]:
+    members = {"key": str(one.key), "size": one.size}
+    return members if one.until is None else {**members, "until": str(one.until)}
 
 
 def _order(members: Mapping[str, Any]) -> str:

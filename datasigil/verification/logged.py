@@ -19,14 +19,13 @@ from datasigil.record import dataclass
 from datasigil.transparency.checkpoint import (
     VerifiedCheckpoint,
     asserted_time,
-    open_checkpoint,
     require_fresh,
     require_quorum,
     unverified_checkpoint,
 )
 from datasigil.transparency.entry import log_entry
-from datasigil.transparency.note import COSIGNATURE_V1, ED25519, VerifierKey, parse_vkey
-from datasigil.transparency.proofs import LogProof, VerifiedInclusion, parse_log_proof, verify_log_proof
+from datasigil.transparency.note import COSIGNATURE_V1, ED25519, parse_vkey
+from datasigil.transparency.proofs import LogProof, VerifiedInclusion, included_under, parse_log_proof, verify_log_proof
 from datasigil.trust.rules import KeyPin, LogRule
 from datasigil.verification.findings import Findings, Situation
 from datasigil.verification.issuer import SignedBy
@@ -128,15 +127,15 @@ def require_included(
 
 def require_entry(text: str | None, entry: bytes, rule: LogRule, situation: Situation) -> VerifiedInclusion:
     """Return the proof that an entry is in this log, held against what the client remembers of it.  Raises: as `require_included`."""
-    cosigners = _cosigners(rule, situation)
+    witnesses = tuple(witness.key for witness in situation.policy.witnesses)
     if text is None:
-        included = verify_log_proof(None, entry, rule.key, cosigners)
+        included = verify_log_proof(None, entry, rule.key)
     elif situation.memory is not None:
-        included = situation.memory.included(text, entry, rule, cosigners)
+        included = situation.memory.included(text, entry, rule, witnesses)
     else:
         proof = parse_log_proof(text)
         require_origin(proof, rule.origin)
-        included = verify_log_proof(proof, entry, rule.key, cosigners)
+        included = included_under(rule.open(proof.checkpoint, witnesses), proof, entry)
     if situation.state is not None:
         situation.state.check_bundle_checkpoint(included.checkpoint)
     return included
@@ -148,10 +147,6 @@ def require_origin(proof: LogProof, origin: str) -> None:
     if found != origin:
         message = "the proof is from another log than the one the credential names"
         raise LogError("LOG_ORIGIN", message, expected=origin, found=found[:120])
-
-
-def _cosigners(rule: LogRule, situation: Situation) -> tuple[VerifierKey, ...]:
-    return (rule.time_key, *(witness.key for witness in situation.policy.witnesses))
 
 
 def require_earliest(included: Sequence[VerifiedInclusion], rule: LogRule, situation: Situation) -> Logged:
@@ -281,7 +276,7 @@ def _remembered_time(rule: LogRule, situation: Situation) -> datetime | None:
     if remembered is None:
         return None
     try:
-        times = open_checkpoint(remembered[1], rule.key, (rule.time_key,)).times_by(rule.time_key)
+        times = rule.open(remembered[1]).times_by(rule.time_key)
     except DatasigilError:
         return None  # signed by keys that the trust file no longer names: no evidence for or against
     return times[-1] if times else None

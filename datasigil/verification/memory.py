@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 from datasigil.credentials.status_list import StatusList, parse_status_list
 from datasigil.credentials.types import Credential, parse_credential
 from datasigil.encoding import Instant, JsonObject, JsonValue
-from datasigil.transparency.checkpoint import VerifiedCheckpoint, open_checkpoint
+from datasigil.transparency.checkpoint import VerifiedCheckpoint
 from datasigil.transparency.note import VerifierKey
 from datasigil.transparency.proofs import VerifiedInclusion, included_under, parse_log_proof
 from datasigil.trust.rules import IssuerRule, LogRule
@@ -77,19 +77,19 @@ class Memory:
             return require_signed(document, issuer, rule, presented, at)
         return known
 
-    def checkpoint(self, note: bytes, key: VerifierKey, cosigners: tuple[VerifierKey, ...]) -> VerifiedCheckpoint:
-        """Return a checkpoint under a log's key and the cosigners that a policy names.  Raises: as `open_checkpoint`."""
-        return self._once(("checkpoint", note, key, cosigners), note, lambda: open_checkpoint(note, key, cosigners))
+    def checkpoint(self, note: bytes, rule: LogRule, witnesses: tuple[VerifierKey, ...]) -> VerifiedCheckpoint:
+        """Return a checkpoint under a log's keys and the witnesses that a policy names.  Raises: as `LogRule.open`."""
+        return self._once(("checkpoint", note, rule, witnesses), note, lambda: rule.open(note, witnesses))
 
-    def included(self, text: str, entry: bytes, rule: LogRule, cosigners: tuple[VerifierKey, ...]) -> VerifiedInclusion:
+    def included(self, text: str, entry: bytes, rule: LogRule, witnesses: tuple[VerifierKey, ...]) -> VerifiedInclusion:
         """Return the proof that an entry is in a log, from its text.  Raises: as `require_entry` without a client's state."""
 
         def establish() -> VerifiedInclusion:
             proof = parse_log_proof(text)
             require_origin(proof, rule.origin)
-            return included_under(self.checkpoint(proof.checkpoint, rule.key, cosigners), proof, entry)
+            return included_under(self.checkpoint(proof.checkpoint, rule, witnesses), proof, entry)
 
-        return self._once(("included", text, entry, rule.origin, rule.key, cosigners), text, establish)
+        return self._once(("included", text, entry, rule, witnesses), text, establish)
 
     def _once(self, key: Hashable, subject: Any, establish: Callable[[], T]) -> T:
         with self._lock:
