@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PR_SET_PDEATHSIG = 1  # prctl(2)
+SCRYPT_N = 2  # of keys made by commands that are forked: each start opens all of them
 MODULES = (
     *(
         "uvicorn",
@@ -90,6 +91,9 @@ def _serve() -> None:
         except ModuleNotFoundError as error:
             if error.name is None or error.name.startswith("service"):
                 raise
+    import datasigil.signing
+
+    datasigil.signing.SCRYPT_N = SCRYPT_N
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests
     for line in sys.stdin.buffer:

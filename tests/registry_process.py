@@ -29,7 +29,6 @@ from datasigil.credentials.status_request import new_status_change_request
 from datasigil.credentials.types import credential_schema
 from datasigil.encoding import Instant, parse_json
 from datasigil.signing import LocalSigner, add_proof
-from service.registry_keys import HOSTED_KEY, NOTICE_KEY, REQUIRED_KEYS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PASSPHRASE = "correct horse"
@@ -100,14 +99,7 @@ class RegistryProcess:
             return subprocess.CompletedProcess(arguments, code, out.read_text("utf-8"), err.read_text("utf-8"))
 
     def initialise(self, *arguments: str) -> Self:
-        """Make the registry; its keys are encrypted at the lowest cost, because each start opens all of them."""
         self.folder.with_suffix(".passphrase").write_text(PASSPHRASE)
-        keys = self.folder / "keys"
-        keys.mkdir(mode=0o700, parents=True)
-        for name in (*REQUIRED_KEYS, NOTICE_KEY, *((HOSTED_KEY,) if "--hosted-key" in arguments else ())):
-            file = keys / f"{name}.pem"
-            file.touch(mode=0o600)
-            file.write_bytes(LocalSigner.generate("ed25519").pem(PASSPHRASE.encode(), cost=2))
         done = self.run("init", "--public-url", self.url, *arguments)
         assert done.returncode == 0, done.stderr
         return self

@@ -43,7 +43,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("template")
     (folder / "passphrase").write_text(PASSPHRASE)
     settings = Settings(data_dir=folder, public_url=URL)
-    create_keys(settings.keys_dir, PASSPHRASE.encode(), hosted=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("datasigil.signing.SCRYPT_N", 2)  # its cost is `datasigil.signing`'s own test's to look at
+        create_keys(settings.keys_dir, PASSPHRASE.encode(), hosted=True)
     settings.save()
     migrate(settings)
     return folder
@@ -67,7 +69,7 @@ def database_url(request: pytest.FixtureRequest) -> str | None:
 
 @pytest.fixture(scope="session")
 def opened_keys(template: Path) -> RegistryKeys:
-    """The template's keys, decrypted once: scrypt is slow on purpose."""
+    """The template's keys, decrypted once."""
     return load_keys(
         template / "keys", PASSPHRASE.encode(), origin=Settings(data_dir=template, public_url=URL).log_origin
     )

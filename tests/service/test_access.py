@@ -3,18 +3,15 @@
 import json
 import time
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from registry_process import LivePublisher, RegistryProcess
 from subjects import audit_subject
 
 from datasigil.encoding import b64url_encode
-from datasigil.transparency.checkpoint import open_checkpoint
 from datasigil.transparency.entry import parse_entry
-from datasigil.transparency.note import parse_vkey
+from service.__main__ import main
 from service.audit_trail.repository import EventRow
 from service.audit_trail.trail import FIRST, event_hash
 from service.fsck import check_everything
@@ -306,59 +303,32 @@ def test_a_subject_is_mapped_once_and_only_of_named_issuers(ci):
 # The registry's own keys ----------------------------------------------------------------------------------------------
 
 
-def checkpoint_by(process, vkey):
-    note = httpx.get(f"{process.url}/log/checkpoint", timeout=20).content
-    return open_checkpoint(note, parse_vkey(vkey)).checkpoint
-
-
-@pytest.mark.slow
-def test_log_and_time_keys_overlap_until_the_old_one_is_retired(tmp_path):
-    process = RegistryProcess(tmp_path / "data").initialise()
-    with process.start():
-        publisher = LivePublisher(process)
-        publisher.publish()
-        old = publisher.reply["log"]
-        process.stop()
-        for name in ("checkpoint", "time"):
-            assert (done := process.run("keys", "rotate", name)).returncode == 0, done.stderr
-            assert process.run("keys", "rotate", name).returncode == 2, "one older key at a time"
-        process.start()
-        publisher.publish()
-        new = httpx.get(f"{process.url}/.well-known/datasigil-registry.json", timeout=20).json()["log"]
-        assert new["key"] != old["key"]
-        assert new["timeKey"] != old["timeKey"]
-        note = httpx.get(f"{process.url}/log/checkpoint", timeout=20).content
-        for key in (old["key"], new["key"]):
-            both = [parse_vkey(old["timeKey"]), parse_vkey(new["timeKey"])]
-            assert len(open_checkpoint(note, parse_vkey(key), both).cosignatures) == 2
-        process.stop()
-        assert process.run("keys", "retire", "checkpoint").returncode == 0
-        assert process.run("keys", "retire", "time").returncode == 0
-        assert process.run("fsck").returncode == 0
-        process.start()
-        publisher.publish()
-        assert checkpoint_by(process, new["key"]).size >= 6
-        with pytest.raises(Exception, match="has not signed"):
-            checkpoint_by(process, old["key"])
-
-
-@pytest.mark.slow
-def test_a_stolen_key_signs_nothing_any_more_and_the_log_says_from_where(tmp_path):
-    process = RegistryProcess(tmp_path / "data").initialise("--hosted-key")
-    before = process.run("keys", "list").stdout
-    done = process.run("keys", "compromised", "hosted")
-    assert done.returncode == 0, done.stderr
-    assert "compromised = { origin =" in done.stdout
-    assert process.run("keys", "list").stdout != before
-    assert [path.suffix for path in sorted((process.folder / "keys/retired").iterdir())] == [".json", ".pem"]
+def test_keys_that_are_not_changed_so_are_refused_with_what_to_do(data_dir, capsys, monkeypatch):
+    monkeypatch.setenv("DATASIGIL_PASSPHRASE_FILE", str(data_dir / "passphrase"))
+    before = sorted((path.name, path.read_bytes()) for path in (data_dir / "keys").iterdir())
     for wrong in (
         ["rotate", "status"],
+        ["compromised", "status"],
         ["rotate", "nothing"],
         ["new", "hosted"],
         ["new", "checkpoint"],
         ["retire", "time"],
+        ["retire", "hosted"],
+        ["rotate", ""],
+        ["rotate", "../passphrase"],
+        ["new", "retired/time"],
     ):
-        answer = process.run("keys", *wrong)
-        assert answer.returncode == 2, wrong
-        assert answer.stderr.startswith("error: ")
-    assert process.run("fsck").returncode == 0
+        assert main(["keys", *wrong, "--data-dir", str(data_dir)]) == 2, wrong
+        assert capsys.readouterr().err.startswith("error: ")
+    assert sorted((path.name, path.read_bytes()) for path in (data_dir / "keys").iterdir()) == before
+
+
+def test_a_key_is_not_changed_under_a_running_registry(registry, capsys, monkeypatch):
+    monkeypatch.setenv("DATASIGIL_PASSPHRASE_FILE", str(registry.settings.passphrase_file))
+    keys = registry.settings.keys_dir
+    before = {path.name: path.read_bytes() for path in keys.glob("*.pem")}
+    for action in ("rotate", "compromised"):
+        for name in ("checkpoint", "hosted"):
+            assert main(["keys", action, name, "--data-dir", str(registry.settings.data_dir)]) == 2
+            assert "[DATA_DIR_IN_USE]" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in keys.glob("*.pem")} == before

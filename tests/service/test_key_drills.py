@@ -19,7 +19,13 @@ from datasigil.bundle import bundle_bytes, parse_bundle
 from datasigil.credentials.status_list import new_status_list_credential
 from datasigil.record import replace
 from datasigil.signing import LocalSigner, add_proof
-from datasigil.transparency.checkpoint import add_signatures, cosign_checkpoint, parse_checkpoint, sign_checkpoint
+from datasigil.transparency.checkpoint import (
+    add_signatures,
+    cosign_checkpoint,
+    open_checkpoint,
+    parse_checkpoint,
+    sign_checkpoint,
+)
 from datasigil.transparency.note import Note, new_vkey, parse_note, parse_vkey
 from datasigil.transparency.proofs import parse_log_proof
 from verifier_cli.main import main as datasigil_verify
@@ -144,11 +150,17 @@ def retimed(log: dict, thief: LocalSigner, moment: datetime):
 def test_a_key_of_the_log_is_changed_and_old_bundles_stand(drill, name, member):
     before, old = drill.bundle(drill.publish()), drill.log()
     between = drill.stopped(("keys", "rotate", name))
+    assert drill.process.run("keys", "rotate", name).returncode == 2, "one older key at a time"
     new = drill.log()
     assert new[member] in between
+    note = httpx.get(f"{drill.process.url}/log/checkpoint", timeout=20).content
+    times = [parse_vkey(old["timeKey"]), parse_vkey(new["timeKey"])]
+    for log in (old, new):
+        assert len(open_checkpoint(note, parse_vkey(log["key"]), times).cosignatures) == len({*map(str, times)})
     both = drill.bundle(drill.publish())
     assert drill.check(both, old) == drill.check(both, new) == VALID, "both keys sign while users change over"
     earlier = earlier_lines(drill.stopped(("keys", "retire", name)))
+    assert drill.process.run("fsck").returncode == 0
     after = drill.bundle(drill.publish())
     assert drill.check(after, old) == ("INVALID", {"CHECKPOINT"})
     assert drill.check(before, new) == ("INVALID", {"CHECKPOINT"}), (

@@ -16,6 +16,9 @@ DID = "did:web:publisher.example"
 HEX = "a" * 64
 WITNESS = vkey_of("w.example", signer_of("w"), 4)
 
+OLD_KEY = vkey_of(WORLD.log.origin, signer_of("old log"), 1)
+OLD_TIME = vkey_of(WORLD.log.time_key.name, signer_of("old time"), 4)
+
 ISSUER = f"""
 [[issuers]]
 did = "{DID}"
@@ -37,6 +40,15 @@ origin = "{WORLD.log.origin}"
 key = "{WORLD.log.key}"
 timeKey = "{WORLD.log.time_key}"
 url = "https://registry.example/log"
+
+[[logs.earlier]]
+key = "{OLD_KEY}"
+size = 40
+
+[[logs.earlier]]
+timeKey = "{OLD_TIME}"
+size = 50
+until = 2026-06-01T00:00:00Z
 """
 REST = f"""
 [[witnesses]]
@@ -165,6 +177,8 @@ def test_the_digest_covers_content_and_neither_order_nor_comments_nor_source():
     ("old", "new"),
     [
         ("index = 17", "index = 18"),
+        ("size = 40", "size = 41"),
+        ("until = 2026-06-01T00:00:00Z", "until = 2026-06-01T00:00:01Z"),
         ("quorum = 1", "quorum = 0"),
         ("onlineHours = 6", "onlineHours = 5"),
         ('unknown = "warn"', 'unknown = "refuse"'),
@@ -222,6 +236,16 @@ BAD = [
     (f'timeKey = "{WORLD.log.time_key}"', f'timeKey = "{WORLD.log.key}"', "logs[1].timeKey"),
     (f'timeKey = "{WORLD.log.time_key}"\n', "", "logs[1].timeKey"),
     ('url = "https://registry.example/log"', 'url = "registry.example/log"', "logs[1].url"),
+    ("size = 40\n", "", "logs[1].earlier[1].size"),
+    ("size = 40", "size = -1", "logs[1].earlier[1].size"),
+    ("size = 40", "size = 40\nuntil = 2026-06-01T00:00:00Z", "logs[1].earlier[1]"),
+    (f'key = "{OLD_KEY}"', "", "logs[1].earlier[1]"),
+    (f'key = "{OLD_KEY}"', f'key = "{OLD_KEY}"\ntimeKey = "{OLD_TIME}"', "logs[1].earlier[1]"),
+    (f'key = "{OLD_KEY}"', f'key = "{WORLD.log.key}"', "logs[1].earlier[1]"),
+    (f'key = "{OLD_KEY}"', f'key = "{vkey_of("other.example/log", signer_of("old log"), 1)}"', "logs[1].earlier[1]"),
+    (f'key = "{OLD_KEY}"', f'key = "{OLD_TIME}"', "logs[1].earlier[1].key"),
+    ("\nuntil = 2026-06-01T00:00:00Z", "", "logs[1].earlier[2]"),
+    ("until = 2026-06-01T00:00:00Z", "until = 2026-06-01T00:00:00Z\nname = 1", "logs[1].earlier[2].name"),
     (f'key = "{WITNESS}"', f'key = "{WORLD.log.key}"', "witnesses[1].key"),
     ('principal = "Witness Ltd"\n', "", "witnesses[1].principal"),
     ("quorum = 1", "quorum = 2", "witness.quorum"),

@@ -3,8 +3,10 @@
 import pytest
 from simulator import World, signer_of, vkey_of
 
+from datasigil.encoding import Instant
 from datasigil.errors import MalformedError
 from datasigil.transparency.checkpoint import Witness
+from datasigil.transparency.log_keys import EarlierKey
 from datasigil.trust.policy import (
     IssuerRule,
     KeyPin,
@@ -29,7 +31,11 @@ RULE = IssuerRule(
     (KeyPin(KEY, "did:web:publisher.example#key-1", compromised=Compromise("registry.example/log", 9)),),
     (signer_of("recovery").public_key,),
 )
-LOG = LogRule(WORLD.log.origin, WORLD.log.key, WORLD.log.time_key, "https://registry.example/log")
+EARLIER = (
+    EarlierKey(vkey_of(WORLD.log.origin, signer_of("old")), 7),
+    EarlierKey(vkey_of(WORLD.log.time_key.name, signer_of("old"), 4), 8, Instant.parse("2026-06-01T00:00:00Z")),
+)
+LOG = LogRule(WORLD.log.origin, WORLD.log.key, WORLD.log.time_key, "https://registry.example/log", EARLIER)
 
 
 def test_what_is_added_reads_back_and_what_was_there_stays():
@@ -45,6 +51,9 @@ def test_what_is_added_reads_back_and_what_was_there_stays():
     policy = parse_policy(text.encode())
     assert policy.issuer(RULE.did) == RULE
     assert policy.log(LOG.origin) == LOG
+    explained = explain_policy(policy)
+    assert "for checkpoints of at most 7 entries" in explained
+    assert "for times until 2026-06-01T00:00:00Z of at most 8 entries" in explained
     assert (policy.witnesses[0].principal, policy.quorum) == ("W", 0)
 
 
