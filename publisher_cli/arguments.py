@@ -122,8 +122,10 @@ def _key(commands: Any) -> None:
         group, "rotate", "rotating:run", "Make a new key under the same name, vouched for by the old one.",
         'datasigil key rotate --name me --static site/ --site-key site --reason "yearly change"',
         'datasigil key rotate --name me --recovery safe --static site/ --site-key site --reason "the laptop was lost"',
-        notes="With --static the change is signed by both keys and logged, so that whoever pinned the old key can follow it. The old key's\n"
-        "file is kept: NAME.pem.retired-N. If the old key was stolen, read docs/key-loss.md first.",
+        'datasigil key rotate --name me --did-web example.org --registry https://registry.example --reason "yearly change"',
+        notes="With --static or --did-web the change is signed by both keys and logged, so that whoever pinned the old key can follow it. With\n"
+        "--did-web, run it, upload the did.json that it writes, and run it again: the registry logs only what the address itself vouches for.\n"
+        "The old key's file is kept: NAME.pem.retired-N. If the old key was stolen, read docs/key-loss.md first.",
     )  # fmt: skip
     one.add_argument("--name", metavar="NAME", help="the key (default: the only one you have)")
     one.add_argument(
@@ -131,6 +133,13 @@ def _key(commands: Any) -> None:
     )  # fmt: skip
     one.add_argument("--static", metavar="DIR", help="the static site whose did:web the key signs for")
     one.add_argument("--site-key", metavar="NAME", help="the key that signs the site's log and lists")
+    one.add_argument(
+        "--did-web", metavar="DOMAIN_OR_PATH", help="the address whose did:web the key signs for, at a registry that knows it"
+    )  # fmt: skip
+    _registry_option(one, "with --did-web: the registry that logs the change", dev=False)
+    one.add_argument(
+        "-o", "--output", metavar="FILE", help="with --did-web: the DID document to extend (default: did.json here)"
+    )
     one.add_argument(
         "--reason", metavar="TEXT", default="a planned change", help="why; it is published (default: a planned change)"
     )

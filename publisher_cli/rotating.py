@@ -1,6 +1,6 @@
 """`datasigil key rotate`: a new key under the same name, vouched for by the old one, or by a recovery key when the old one is gone.
 
-Here: the signed rotation, its entry in a static site's log, and swapping the key files such that a run that is cut short loses neither key.
+Here: the signed rotation, its entry in the log of a static site or a registry, and swapping the key files such that a run that is cut short loses neither key.
 Not here: the request's form (`datasigil.credentials.key_rotation`), whether a verifier follows it (`datasigil.verification`). A did:key
 *is* its key: it cannot rotate, and a new key is then a new DID, which this command makes all the same and says so.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datasigil.canonical import jcs
+from datasigil.client.registry import RegistryError
 from datasigil.credentials.did import did_document
 from datasigil.credentials.key_rotation import REQUEST_TYPE, new_key_rotation, parse_key_rotation
 from datasigil.errors import DatasigilError, MalformedError
@@ -21,7 +22,9 @@ from datasigil.signing import LocalSigner, add_proof
 from datasigil.transparency.durable import sync_directory, write_durably
 from publisher_cli import places, records
 from publisher_cli.keys import fingerprint, key_path, load_signer, only_key
+from publisher_cli.logins import registry_client, registry_url
 from publisher_cli.site.address import SiteAddress
+from publisher_cli.site.documents import list_key
 from publisher_cli.site.folder import Site
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ def run(given: Namespace, console: Console) -> int:
     _refuse_misused(given)
     name = given.name or only_key()
     path = key_path(name)
+    if given.did_web:
+        return _at_registry(given, name, path, console)
     _finish_earlier(path, console)
     old = load_signer(given.recovery or name)
     new = LocalSigner.generate(old.public_key.kind)
@@ -47,18 +52,7 @@ def run(given: Namespace, console: Console) -> int:
     coming = path.with_name(f"{name}.next.pem")
     new.save(coming, places.passphrase(f"new passphrase for the key {name}", new=True))
     logged = _log_rotation(given, request, new) if request is not None else {}
-    retired = _swap(path, coming, new)
-    shown: dict[str, Any] = {
-        "type": "KeyRotated", "formatVersion": 1, "name": name, "authorizedBy": old.public_key.multibase, "did": new.controller,
-        "publicKeyMultibase": new.public_key.multibase, "fingerprint": fingerprint(new.public_key.multibase), "path": str(path),
-        **({"retired": str(retired)} if retired is not None else {}), **logged,
-    }  # fmt: skip
-    lines = [f"fingerprint: {shown['fingerprint']}", f"file:        {path}"]
-    if retired is not None:
-        lines.append(f"old key:     {retired}")
-    if logged:
-        lines.append(f"log:         entry {logged['logIndex']} of {logged['logOrigin']}")
-    console.result(shown, "\n".join(lines) + "\n")
+    _show(name, path, old, new, _swap(path, coming, new), logged, console)
     if logged:
         pinned = "your recovery key" if given.recovery else "the old key"
         console.say(f"whoever pinned {pinned} follows the log to the new one. Upload {given.static}")
@@ -70,18 +64,94 @@ def run(given: Namespace, console: Console) -> int:
     return 0
 
 
+def _show(
+    name: str,
+    path: Path,
+    old: LocalSigner,
+    new: LocalSigner,
+    retired: Path | None,
+    logged: dict[str, Any],
+    console: Console,
+) -> None:
+    shown: dict[str, Any] = {
+        "type": "KeyRotated", "formatVersion": 1, "name": name, "authorizedBy": old.public_key.multibase, "did": new.controller,
+        "publicKeyMultibase": new.public_key.multibase, "fingerprint": fingerprint(new.public_key.multibase), "path": str(path),
+        **({"retired": str(retired)} if retired is not None else {}), **logged,
+    }  # fmt: skip
+    lines = [f"fingerprint: {shown['fingerprint']}", f"file:        {path}"]
+    if retired is not None:
+        lines.append(f"old key:     {retired}")
+    if logged:
+        lines.append(f"log:         entry {logged['logIndex']} of {logged['logOrigin']}")
+    console.result(shown, "\n".join(lines) + "\n")
+
+
+def _at_registry(given: Namespace, name: str, path: Path, console: Console) -> int:
+    """Hand the rotation in at a registry, which logs it once the address lists the new key: the key waits under its own name until then.
+
+    Raises:
+        RegistryError, FetchError: as the client; MalformedError, DatasigilError: as the other kinds of rotation.
+    """
+    address = SiteAddress.at(given.did_web, dev=places.is_dev(given.dev))
+    client = registry_client(registry_url(given.registry), dev=given.dev)
+    coming = path.with_name(f"{name}.next.pem")
+    if not path.exists() and coming.exists() and not given.recovery:
+        _finish_earlier(path, console)
+        raise DatasigilError(
+            "KEY_FILE", "an earlier rotation, which the registry had logged, is finished now; nothing else was done", place=str(path),
+            expected="a key that is not being changed", next_action="nothing, if that is the change that you meant; else run the same command again",
+        )  # fmt: skip
+    old = load_signer(given.recovery or name)
+    waits = coming.exists()
+    passphrase = places.passphrase(f"{'' if waits else 'new '}passphrase for the new key {name}", new=not waits)
+    new = LocalSigner.load(coming, passphrase) if waits else LocalSigner.generate(old.public_key.kind)
+    request = _signed_by_both(address, old, new, given.reason)
+    if not waits:
+        new.save(coming, passphrase)
+    output = Path(given.output or "did.json")
+    list_key(output, address.did, new.public_key, ended=None if given.recovery else old.public_key)
+    try:
+        reply = client.rotate_key(request)
+    except RegistryError as error:
+        if error.code in ("KEY_NOT_LISTED", "DID_DOCUMENT"):
+            error.next_action = f"upload {output} to {address.base}/{address.document_path}, wait a minute, and run the same command again; the new key waits in {coming}"
+        raise
+    logged = {
+        "logIndex": reply["logIndex"],
+        "logOrigin": client.describe()["log"]["origin"],
+        "registry": client.url,
+        "did": address.did,
+    }
+    _show(name, path, old, new, _swap(path, coming, new), logged, console)
+    console.say(
+        "whoever pinned the key that vouched follows the registry's log to the new one, from its bundles or `datasigil-verify refresh`"
+    )
+    return 0
+
+
 def _refuse_misused(given: Namespace) -> None:
-    """Refuse a recovery key where there is nothing that it could vouch in.
+    """Refuse a recovery key where there is nothing that it could vouch in, and two places for one rotation.
 
     Raises:
         DatasigilError: USAGE.
     """
+    if given.did_web and given.static:
+        raise DatasigilError(
+            "USAGE", "a key signs for a static site or for a did:web at a registry", place=given.did_web, expected="--static DIR, or --did-web",
+            next_action="leave one out",
+        )  # fmt: skip
+    if (given.registry or given.output) and not given.did_web:
+        raise DatasigilError(
+            "USAGE", "a registry logs the rotation of a did:web", place=given.registry or given.output, expected="--did-web DOMAIN_OR_PATH",
+            next_action="name the address with --did-web, or leave --registry and -o out",
+        )  # fmt: skip
     if not given.recovery:
         return
-    if not given.static or not given.name or given.recovery == given.name:
+    if not (given.static or given.did_web) or not given.name or given.recovery == given.name:
         raise DatasigilError(
-            "USAGE", "a recovery key vouches for a new key in the log of a site", place=given.recovery,
-            expected="--name KEY --recovery ANOTHER_KEY --static DIR --site-key NAME", next_action="name the lost key with --name, and the site with --static",
+            "USAGE", "a recovery key vouches for a new key in a log", place=given.recovery,
+            expected="--name KEY --recovery ANOTHER_KEY, and --static DIR --site-key NAME or --did-web DOMAIN_OR_PATH",
+            next_action="name the lost key with --name, and where it signed with --static or --did-web",
         )  # fmt: skip
 
 
@@ -106,12 +176,21 @@ def _signed_request(given: Namespace, old: LocalSigner, new: LocalSigner) -> Jso
             "NOT_YOURS", "the site does not list this key", place=given.static, expected="a key of its did.json", found=old.public_key.multibase,
             next_action="name the key that issued the site's credentials",
         )  # fmt: skip
+    return _signed_by_both(site.address, old, new, given.reason)
+
+
+def _signed_by_both(address: SiteAddress, old: LocalSigner, new: LocalSigner, reason: str) -> JsonObject:
+    """Return the rotation of an address's key with its two proofs.
+
+    Raises:
+        MalformedError: SCHEMA, for a reason that cannot be published.
+    """
     now = datetime.now(UTC).replace(microsecond=0)
-    before, after = (site.address.method(one.public_key) for one in (old, new))
+    before, after = (address.method(one.public_key) for one in (old, new))
     try:
         request = new_key_rotation(
-            issuer=site.address.did, new_id=after, new_key=new.public_key, authorizing_id=before, authorizing_key=old.public_key,
-            reason=given.reason, created=now, nonce=secrets.token_urlsafe(24),
+            issuer=address.did, new_id=after, new_key=new.public_key, authorizing_id=before, authorizing_key=old.public_key,
+            reason=reason, created=now, nonce=secrets.token_urlsafe(24),
         )  # fmt: skip
     except MalformedError as error:
         error.next_action = error.next_action or "correct --reason"

@@ -52,6 +52,7 @@ from service.pages import endpoints as pages
 from service.pages import jobs as job_pages
 from service.publishers import directory
 from service.publishers import endpoints as publishers
+from service.publishers import key_rotation_endpoints as key_rotations
 from service.publishers import workload_endpoints as workload_identities
 from service.publishers.did_web import DidWebDocuments
 from service.publishers.workload import IssuerKeys
@@ -91,7 +92,18 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     )
     problems.install(app)
     routers = [
-        *(health, publishers, directory, handovers, transparency_log, status_lists, vcalm, lineage, credentials),
+        *(
+            health,
+            publishers,
+            directory,
+            key_rotations,
+            handovers,
+            transparency_log,
+            status_lists,
+            vcalm,
+            lineage,
+            credentials,
+        ),
         *(vocabulary, training, jobs, workload_identities, notifications, audit_trail, pages, job_pages),
     ]
     if settings.dev:

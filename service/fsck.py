@@ -16,6 +16,8 @@ from sqlalchemy import Connection, select
 from datasigil.canonical import document_digest
 from datasigil.credentials.did import did_key_resolver
 from datasigil.credentials.handover import REQUEST_TYPE, parse_handover, require_signed_by
+from datasigil.credentials.key_rotation import REQUEST_TYPE as ROTATION_TYPE
+from datasigil.credentials.key_rotation import parse_key_rotation, require_both_proofs
 from datasigil.credentials.proof import verify_proofs
 from datasigil.credentials.status_list import parse_status_list
 from datasigil.encoding import Instant, parse_json
@@ -30,6 +32,7 @@ from service.clock import system_clock
 from service.database import open_database
 from service.handover.repository import handovers
 from service.high_water import HighWaterFile
+from service.publishers.repository import all_rotations
 from service.registry_keys import RegistryKeys, load_keys
 from service.settings import Settings
 from service.tables import (
@@ -102,6 +105,7 @@ def check_database(connection: Connection, keys: RegistryKeys, file: HighWaterFi
     _check_trail(connection, findings)
     _check_jobs(connection, findings)
     _check_handovers(connection, state, findings)
+    _check_rotations(connection, findings)
     return findings
 
 
@@ -278,6 +282,31 @@ def _check_handovers(connection: Connection, state: StoredState, findings: Findi
                 findings.errors.append(f"{place}: its log entry is missing or of another handover")
             if row.origin == state.origin and state.size != row.position + 1:
                 findings.errors.append(f"{place}: the log goes on after it was handed over")
+        except DatasigilError as error:
+            findings.errors.append(f"{place}: {error} [{error.code}]")
+
+
+def _check_rotations(connection: Connection, findings: Findings) -> None:
+    """Each key rotation is signed by both its keys, about the publisher it stands with, and is the entry that it says."""
+    at = Instant.from_datetime(system_clock())
+    for row, did in all_rotations(connection):
+        findings.count("key rotations")
+        place = f"key_rotation {row.request_digest}"
+        try:
+            rotation = parse_key_rotation(parse_json(row.document))
+            require_both_proofs(rotation, at=at)
+            wanted = log_entry("key", rotation.digest, rotation.issuer, ROTATION_TYPE, rotation.digest)
+            said = (rotation.digest, rotation.issuer, rotation.new_id)
+            keys = (rotation.new_key.multibase, rotation.authorizing_key.multibase)
+            held = read_entries(connection, row.log_index, row.log_index + 1)
+            if held != [wanted] or (*said, *keys) != (
+                row.request_digest,
+                did,
+                row.new_id,
+                row.new_key,
+                row.authorizing_key,
+            ):
+                findings.errors.append(f"{place}: the request or its log entry is missing or altered")
         except DatasigilError as error:
             findings.errors.append(f"{place}: {error} [{error.code}]")
 

@@ -211,6 +211,21 @@ class HandoverEntry(SQLModel, table=True):
     note: bytes = Field(sa_type=LargeBinary)
 
 
+class KeyRotationEntry(SQLModel, table=True):
+    """A logged key rotation of a publisher under a did:web: the signed request, and what it is found by."""
+
+    __tablename__ = "key_rotation"
+    __table_args__ = (UniqueConstraint("log_index"),)
+    request_digest: str = Field(primary_key=True)
+    publisher_id: int = Field(sa_type=BigInteger, foreign_key="publisher.id", index=True)
+    new_id: str = Field(sa_type=Text)
+    new_key: str
+    authorizing_key: str
+    document: bytes = Field(sa_type=LargeBinary)
+    log_index: int = Field(sa_type=BigInteger)
+    logged_at: int = Field(sa_type=BigInteger)
+
+
 class IdempotentReply(SQLModel, table=True):
     """The reply that a publisher's Idempotency-Key got."""
 
@@ -355,6 +370,7 @@ LOG_TILES = core_table("log_tile")
 LOG_CHECKPOINTS = core_table("log_checkpoint")
 LOG_STATE = core_table("log_state")
 HANDOVERS = core_table("handover")
+KEY_ROTATIONS = core_table("key_rotation")
 IDEMPOTENT_REPLIES = core_table("idempotent_reply")
 WEBHOOKS = core_table("webhook")
 DELIVERIES = core_table("delivery")

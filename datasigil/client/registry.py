@@ -74,6 +74,10 @@ class RegistryClient:
         """Hand in a signed StatusChangeRequest; return `status`, `changed` and, where it was logged, `logIndex`."""
         return self._object(self._post("/credentials/status", request), ("status",))
 
+    def rotate_key(self, request: JsonObject) -> JsonObject:
+        """Hand in a signed KeyRotationRequest, which is safe to repeat; return `changed` and `logIndex`."""
+        return self._object(self._post("/key-rotations", request, secret=False), ("changed", "logIndex"))
+
     def credential(self, identifier: str) -> JsonObject:
         """Return a registered credential, given its id or digest; its proof is not checked here."""
         answer = self._get(f"/credentials/{quote(identifier, safe='')}", max_bytes=CREDENTIAL_MAX_BYTES)

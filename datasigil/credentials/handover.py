@@ -12,28 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Final
 
-from datasigil.canonical import document_digest
-from datasigil.credentials.contexts import PROFILE_CONTEXTS
 from datasigil.credentials.did import did_key_resolver, split_did_url
 from datasigil.credentials.fields import Field, Opaque, Table
 from datasigil.credentials.kinds import COUNT, DID, HEX_DIGEST, HTTP_URL, MOMENT, ORIGIN, PROSE
 from datasigil.credentials.proof import verify_proofs
-from datasigil.credentials.values import Const, Integer, Text, fault
+from datasigil.credentials.statement import NONCE, PROOF_TEXT, Form, Statement
+from datasigil.credentials.values import Const, Text, fault
 from datasigil.encoding import Instant, JsonObject, JsonValue
 from datasigil.errors import ProofError
 from datasigil.record import dataclass
 
-FORMAT_VERSION: Final = 1
 REQUEST_TYPE: Final = "RegistryHandover"
 OFFER_TYPE: Final = "RegistryHandoverOffer"
 LOGGED_TYPE: Final = "LoggedRegistryHandover"
 
 _VKEY = Text(pattern="[!-~]{1,600}", max_length=600, expected="a verifier key (C2SP signed-note)")
-_NONCE = Text(pattern="[A-Za-z0-9_-]{16,128}", max_length=128, expected="16 to 128 base64url characters")
-_PROOF_TEXT = Text(pattern="[^\\x00-\\x09\\x0b-\\x1f]+", max_length=80_000, expected="a tlog-proof")
 
 _REGISTRY = Table(
     Field("did", DID, "its DID, as which it signs status lists", required=True),
@@ -44,10 +39,8 @@ _REGISTRY = Table(
     doc="A registry with its keys.",
 )
 
-REQUEST = Table(
-    Field("@context", Const(PROFILE_CONTEXTS, code="CONTEXT"), "exactly these two contexts", required=True),
-    Field("type", Const(REQUEST_TYPE, code="TYPE"), "always RegistryHandover", required=True),
-    Field("formatVersion", Integer(FORMAT_VERSION, FORMAT_VERSION), "version of this format", required=True),
+_REQUEST = Form(
+    REQUEST_TYPE,
     Field("issuer", DID, "who signs: the registry that ends", required=True),
     Field("from", _REGISTRY, "the registry that ends", required=True),
     Field("to", _REGISTRY, "the registry that goes on", required=True),
@@ -58,15 +51,14 @@ REQUEST = Table(
     Field("proof", Opaque(), "a Data Integrity proof by the ending registry's DID"),
     doc="A registry's statement that another one keeps its status lists and continues its log.",
 )
+REQUEST = _REQUEST.table
 
-OFFER = Table(
-    Field("@context", Const(PROFILE_CONTEXTS, code="CONTEXT"), "exactly these two contexts", required=True),
-    Field("type", Const(OFFER_TYPE, code="TYPE"), "always RegistryHandoverOffer", required=True),
-    Field("formatVersion", Integer(FORMAT_VERSION, FORMAT_VERSION), "version of this format", required=True),
+_OFFER = Form(
+    OFFER_TYPE,
     Field("issuer", DID, "who signs: that registry", required=True),
     Field("registry", _REGISTRY, "who is ready to go on", required=True),
     Field("created", MOMENT, "when it was signed", required=True),
-    Field("nonce", _NONCE, "unique per offer", required=True),
+    Field("nonce", NONCE, "unique per offer", required=True),
     Field("proof", Opaque(), "a Data Integrity proof by the registry's DID"),
     doc="A registry's word that it is ready to take another one's place: its keys exist and it can sign with them.",
 )
@@ -74,8 +66,8 @@ OFFER = Table(
 LOGGED = Table(
     Field("type", Const(LOGGED_TYPE, code="TYPE"), "always LoggedRegistryHandover", required=True),
     Field("handover", Opaque(), "the signed RegistryHandover", required=True),
-    Field("proof", _PROOF_TEXT, "its log proof in the old log", required=True),
-    Field("current", _PROOF_TEXT, "its log proof in the new log, under a recent checkpoint"),
+    Field("proof", PROOF_TEXT, "its log proof in the old log", required=True),
+    Field("current", PROOF_TEXT, "its log proof in the new log, under a recent checkpoint"),
     doc="A handover with the proofs that both logs hold it, as bundles hold it among issuerKeys.",
 )
 
@@ -102,7 +94,7 @@ class RegistryName:
 
 
 @dataclass(frozen=True)
-class RegistryHandover:
+class RegistryHandover(Statement):
     """A parsed statement; its proof is *not* checked by parsing."""
 
     document: Mapping[str, JsonValue]
@@ -111,11 +103,6 @@ class RegistryHandover:
     tree_size: int
     root: str
     created: Instant
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the JCS form of the signed statement, lower-case hexadecimal; its log entry names it twice."""
-        return document_digest(self.document)
 
 
 def new_handover(
@@ -126,33 +113,23 @@ def new_handover(
     Raises:
         MalformedError: as `parse_handover`.
     """
-    document: dict[str, JsonValue] = {
-        "@context": list(PROFILE_CONTEXTS),
-        "type": REQUEST_TYPE,
-        "formatVersion": FORMAT_VERSION,
+    members: dict[str, JsonValue] = {
         "issuer": before.did,
         "from": before.content(),
         "to": after.content(),
         "treeSize": tree_size,
         "root": root,
         "reason": reason,
-        "created": str(Instant.from_datetime(created)),
     }
+    document = _REQUEST.unsigned(created=created, members=members)
     parse_handover(document)
     return document
 
 
 def new_offer(registry: RegistryName, *, created: datetime, nonce: str) -> dict[str, JsonValue]:
     """Return the unsigned offer; sign it with `signing.add_proof` and the registry's status key."""
-    return {
-        "@context": list(PROFILE_CONTEXTS),
-        "type": OFFER_TYPE,
-        "formatVersion": FORMAT_VERSION,
-        "issuer": registry.did,
-        "registry": registry.content(),
-        "created": str(Instant.from_datetime(created)),
-        "nonce": nonce,
-    }
+    members: dict[str, JsonValue] = {"issuer": registry.did, "registry": registry.content(), "nonce": nonce}
+    return _OFFER.unsigned(created=created, members=members)
 
 
 def parse_handover(document: JsonValue) -> RegistryHandover:
@@ -163,9 +140,7 @@ def parse_handover(document: JsonValue) -> RegistryHandover:
 
     Not checked: the proof, whether a log holds it.
     """
-    if not isinstance(document, dict):
-        raise fault("SCHEMA", "a handover must be an object", None, "an object", document)
-    REQUEST.check(document, None)
+    document = _REQUEST.checked(document)
     before, after = (_name(document[side], side) for side in ("from", "to"))
     if document["issuer"] != before.did:
         raise fault(
@@ -186,9 +161,7 @@ def verified_offer(document: JsonValue, *, at: Instant) -> RegistryName:
         MalformedError: as `parse_handover`.
         ProofError: as `verify_proofs`; CONTROLLER when another DID has signed.
     """
-    if not isinstance(document, dict):
-        raise fault("SCHEMA", "an offer must be an object", None, "an object", document)
-    OFFER.check(document, None)
+    document = _OFFER.checked(document)
     name = _name(document["registry"], "registry")
     require_signed_by(document, name.did, at=at)
     return name
@@ -219,10 +192,8 @@ def _name(members: Mapping[str, Any], place: str) -> RegistryName:
 
 
 __all__ = [
-    "FORMAT_VERSION",
     "LOGGED",
     "LOGGED_TYPE",
-    "OFFER",
     "OFFER_TYPE",
     "REQUEST",
     "REQUEST_TYPE",

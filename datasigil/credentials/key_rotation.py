@@ -11,22 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cached_property
 from typing import Final
 
-from datasigil.canonical import document_digest
-from datasigil.credentials.contexts import PROFILE_CONTEXTS
 from datasigil.credentials.did import split_did_url
 from datasigil.credentials.fields import Field, Opaque, Table
 from datasigil.credentials.keys import PublicKey
 from datasigil.credentials.kinds import DID, MOMENT, PROSE
 from datasigil.credentials.proof import verify_proofs
-from datasigil.credentials.values import Const, Integer, Text, fault
+from datasigil.credentials.statement import NONCE, PROOF_TEXT, Form, Statement
+from datasigil.credentials.values import Const, Text, fault
 from datasigil.encoding import Instant, JsonObject, JsonValue
 from datasigil.errors import ProofError, UntrustedError
 from datasigil.record import dataclass
 
-FORMAT_VERSION: Final = 1
 REQUEST_TYPE: Final = "KeyRotationRequest"
 LOGGED_TYPE: Final = "LoggedKeyRotation"
 
@@ -46,40 +43,30 @@ _METHOD = Table(
     doc="A key of the issuer with its name.",
 )
 
-REQUEST = Table(
-    Field("@context", Const(PROFILE_CONTEXTS, code="CONTEXT"), "exactly these two contexts", required=True),
-    Field("type", Const(REQUEST_TYPE, code="TYPE"), "always KeyRotationRequest", required=True),
-    Field("formatVersion", Integer(FORMAT_VERSION, FORMAT_VERSION), "version of this format", required=True),
+_FORM = Form(
+    REQUEST_TYPE,
     Field("issuer", DID, "whose key it is", required=True),
     Field("newKey", _METHOD, "the key that counts from this entry of the log on", required=True),
     Field("authorizedBy", _METHOD, "the preceding key, or a recovery key", required=True),
     Field("reason", PROSE, "why; published", required=True),
     Field("created", MOMENT, "when the request was made", required=True),
-    Field(
-        "nonce",
-        Text(pattern="[A-Za-z0-9_-]{16,128}", max_length=128, expected="16 to 128 base64url characters"),
-        "unique per request",
-        required=True,
-    ),
+    Field("nonce", NONCE, "unique per request", required=True),
     Field("proof", Opaque(), "two Data Integrity proofs: by the authorizing and by the new key"),
     doc="A statement by an issuer that it has a new key.",
 )
+REQUEST = _FORM.table
 
 LOGGED = Table(
     Field("type", Const(LOGGED_TYPE, code="TYPE"), "always LoggedKeyRotation", required=True),
     Field("request", Opaque(), "the signed KeyRotationRequest", required=True),
-    Field(
-        "proof",
-        Text(pattern="[^\\x00-\\x09\\x0b-\\x1f]+", max_length=80_000, expected="a tlog-proof"),
-        "its log proof (C2SP tlog-proof)",
-        required=True,
-    ),
+    Field("proof", PROOF_TEXT, "its log proof (C2SP tlog-proof), the earliest that there is", required=True),
+    Field("current", PROOF_TEXT, "its log proof under a recent checkpoint, which has more cosignatures"),
     doc="A key rotation with the proof that it is in the log, as bundles hold it among issuerKeys.",
 )
 
 
 @dataclass(frozen=True)
-class KeyRotation:
+class KeyRotation(Statement):
     """A parsed request; its proofs are *not* checked by parsing."""
 
     document: Mapping[str, JsonValue]
@@ -89,11 +76,6 @@ class KeyRotation:
     authorizing_id: str
     authorizing_key: PublicKey
     created: Instant
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the JCS form of the signed request, lower-case hexadecimal; its log entry names it twice."""
-        return document_digest(self.document)
 
 
 def new_key_rotation(
@@ -112,17 +94,14 @@ def new_key_rotation(
     Raises:
         MalformedError: as `parse_key_rotation`.
     """
-    document: dict[str, JsonValue] = {
-        "@context": list(PROFILE_CONTEXTS),
-        "type": REQUEST_TYPE,
-        "formatVersion": FORMAT_VERSION,
+    members: dict[str, JsonValue] = {
         "issuer": issuer,
         "newKey": {"id": new_id, "publicKeyMultibase": new_key.multibase},
         "authorizedBy": {"id": authorizing_id, "publicKeyMultibase": authorizing_key.multibase},
         "reason": reason,
-        "created": str(Instant.from_datetime(created)),
         "nonce": nonce,
     }
+    document = _FORM.unsigned(created=created, members=members)
     parse_key_rotation(document)
     return document
 
@@ -135,9 +114,7 @@ def parse_key_rotation(document: JsonValue) -> KeyRotation:
 
     Not checked: the proofs, whether the authorizing key counts, whether it was logged.
     """
-    if not isinstance(document, dict):
-        raise fault("SCHEMA", "a key rotation must be an object", None, "an object", document)
-    REQUEST.check(document, None)
+    document = _FORM.checked(document)
     issuer = document["issuer"]
     if not issuer.startswith("did:web:"):
         raise fault("DID", "only a did:web has keys that can change", (None, "issuer"), "a did:web", issuer)
@@ -185,13 +162,13 @@ def require_both_proofs(rotation: KeyRotation, *, at: Instant) -> None:
         )  # fmt: skip
 
 
-def logged_rotation(request: Mapping[str, JsonValue], proof: str) -> JsonObject:
-    """Return how a bundle's `issuerKeys` present a signed request with its tlog-proof text."""
-    return {"type": LOGGED_TYPE, "request": dict(request), "proof": proof}
+def logged_rotation(request: Mapping[str, JsonValue], proof: str, current: str | None = None) -> JsonObject:
+    """Return how a bundle's `issuerKeys` present a signed request with its tlog-proof texts."""
+    frame: JsonObject = {"type": LOGGED_TYPE, "request": dict(request), "proof": proof}
+    return frame if current is None else {**frame, "current": current}
 
 
 __all__ = [
-    "FORMAT_VERSION",
     "LOGGED",
     "LOGGED_TYPE",
     "REQUEST",

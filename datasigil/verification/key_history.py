@@ -25,7 +25,7 @@ from datasigil.record import dataclass, replace
 from datasigil.transparency.entry import log_entry
 from datasigil.trust.rules import Compromise, IssuerRule, KeyPin
 from datasigil.verification.findings import Situation
-from datasigil.verification.logged import Logged, require_entry, require_key_in_force, require_time
+from datasigil.verification.logged import Logged, require_earliest, require_key_in_force, require_proofs
 
 ROTATIONS_MAX = 32
 
@@ -70,17 +70,17 @@ def _logged(
             LOGGED.check(entry, None)
             rotation = parse_key_rotation(entry["request"])
             require_both_proofs(rotation, at=situation.at)
-            yield rotation, _require_logged(rotation, entry["proof"], situation)
+            yield rotation, _require_logged(rotation, entry["proof"], entry.get("current"), situation)
         except DatasigilError as error:
             refused.append(f"{error.message} ({error.code})")
 
 
-def _require_logged(rotation: KeyRotation, proof: str, situation: Situation) -> Logged:
+def _require_logged(rotation: KeyRotation, proof: str, current: str | None, situation: Situation) -> Logged:
     """Return where and by when a log of the trust file held a rotation.
 
     Raises:
         UntrustedError: UNKNOWN_LOG.
-        LogError, MalformedError: as `require_entry` and `require_time`.
+        LogError, MalformedError: as `require_proofs` and `require_earliest`.
     """
     from datasigil.transparency.checkpoint import unverified_checkpoint
     from datasigil.transparency.proofs import parse_log_proof
@@ -92,7 +92,7 @@ def _require_logged(rotation: KeyRotation, proof: str, situation: Situation) -> 
             "UNKNOWN_LOG", "the rotation is in a log that your trust file does not name", found=origin[:120]
         )
     entry = log_entry("key", rotation.digest, rotation.issuer, REQUEST_TYPE, rotation.digest)
-    return require_time(require_entry(proof, entry, rule, situation), rule, situation)
+    return require_earliest(require_proofs(proof, current, entry, rule, situation), rule, situation)
 
 
 def _reached(rule: IssuerRule, rotation: KeyRotation, logged: Logged) -> KeyPin:

@@ -2,6 +2,7 @@
 
 Lives here: the entry rebuilt from the credential in hand, the log proof, signed time, witnesses, the client's memory, key window and
 compromise. Not here: the formats (`transparency`), status (`status`). Time is what keys of the trust file signed, never `created`.
+Past 400 lines: one step of the plan, whose parts are read in order.
 """
 
 from __future__ import annotations
@@ -108,10 +109,19 @@ def require_included(
         DatasigilError: CLIENT_STATE.
     """
     entry = log_entry("issue", credential.digest, credential.issuer, credential.type)
-    first = require_entry(evidence.proof if evidence is not None else None, entry, rule, situation)
-    if evidence is None or evidence.current is None:
+    if evidence is None:
+        return (require_entry(None, entry, rule, situation),)
+    return require_proofs(evidence.proof, evidence.current, entry, rule, situation)
+
+
+def require_proofs(
+    proof: str, later: str | None, entry: bytes, rule: LogRule, situation: Situation
+) -> tuple[VerifiedInclusion, ...]:
+    """Return both proofs that an entry is in this log, or the one there is.  Raises: as `require_included`."""
+    first = require_entry(proof, entry, rule, situation)
+    if later is None:
         return (first,)
-    current = require_entry(evidence.current, entry, rule, situation)
+    current = require_entry(later, entry, rule, situation)
     if current.index != first.index:
         raise LogError(
             "INCLUSION", "the two log proofs are about different entries", expected=f"entry {first.index}", found=f"entry {current.index}"

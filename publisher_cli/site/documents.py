@@ -34,10 +34,7 @@ def did_web(given: Namespace, console: Console) -> int:
     address = SiteAddress.at(given.address, dev=places.is_dev(given.dev))
     key = next(iter(public_half(given.key or only_key()).methods.values())).key
     path = Path(given.output or "did.json")
-    before = _listed(path, address.did)
-    keys = [*before, *([] if key in before else [key])]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(path, jcs(document_of(address.did, keys, current=keys)))
+    keys = list_key(path, address.did, key)
     url = f"{address.base}/{address.document_path}"
     shown = {
         "type": "DidWebDocument", "formatVersion": 1, "did": address.did, "path": str(path), "url": url, "keys": [one.multibase for one in keys],
@@ -51,8 +48,25 @@ def did_web(given: Namespace, console: Console) -> int:
     return 0
 
 
-def _listed(path: Path, did: str) -> list[PublicKey]:
-    """Return the keys that a document at `path` lists already.
+def list_key(path: Path, did: str, key: PublicKey, *, ended: PublicKey | None = None) -> list[PublicKey]:
+    """List a key in the document at `path`, which is made if there is none, and return all its keys.
+
+    `ended` is listed too, for reading what it signed, and logs in nowhere any more.
+
+    Raises:
+        DatasigilError: EXISTS, when something else lies there.
+    """
+    before, current = _listed(path, did)
+    wanted = [key] if ended is None else [ended, key]
+    keys = [*before, *(one for one in wanted if one not in before)]
+    current = [one for one in keys if (one in current or one == key) and one != ended]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(path, jcs(document_of(did, keys, current=current)))
+    return keys
+
+
+def _listed(path: Path, did: str) -> tuple[list[PublicKey], list[PublicKey]]:
+    """Return the keys that a document at `path` lists already, and those of them that log in.
 
     Raises:
         DatasigilError: EXISTS, when something else lies there.
@@ -60,10 +74,13 @@ def _listed(path: Path, did: str) -> list[PublicKey]:
     try:
         document = parse_did_document(parse_json(read_file(path, DOCUMENT_MAX_BYTES)), expect_id=did)
     except FileNotFoundError:
-        return []
+        return [], []
     except MalformedError as error:
         raise DatasigilError(
             "EXISTS", f"what lies there is not this DID's document: {error.message}", place=str(path), expected=error.expected or did, found=error.found,
             next_action="name another file with -o",
         ) from None  # fmt: skip
-    return [one.key for one in document.methods.values()]
+    logging_in = document.relationships.get("authentication", frozenset())
+    return [one.key for one in document.methods.values()], [
+        one.key for one in document.methods.values() if one.id in logging_in
+    ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from datasigil.bundle import Bundle, LogEvidence, bundle_bytes
+from datasigil.bundle import ISSUER_KEYS_MAX, Bundle, LogEvidence, bundle_bytes
 from datasigil.credentials.contexts import PROFILE_CONTEXTS, context_digests
 from datasigil.credentials.did import resolve_did_key
 from datasigil.encoding import JsonObject, parse_json
@@ -19,6 +19,7 @@ from service.credentials.repository import CredentialRow, by_id, document_of, li
 from service.limits import LINEAGE_DEPTH_MAX, LINEAGE_NODES_MAX
 from service.lineage.repository import parents_of
 from service.problems import Problem
+from service.publishers.key_rotations import frame_of, rotations_before
 from service.state import State
 from service.status_lists.repository import indices_of, signed_list
 from service.transparency_log.endpoints import first_proof_text, proof_text
@@ -59,7 +60,7 @@ class _Assembly:
             log=log_evidence(self._connection, self._state, row.log_index, self._released, document),
             status_lists=self._lists(row),
             parents=self._parents(row, depth),
-            issuer_keys=presented_keys(self._connection, self._state, self._released, row.issuer, document),
+            issuer_keys=presented_keys(self._connection, self._state, self._released, row, document),
             contexts=contexts(),
             schemas=schemas(document),
         )
@@ -118,12 +119,17 @@ def log_evidence(
 
 
 def presented_keys(
-    connection: Connection, state: State, released: Released, issuer: str, document: JsonObject
+    connection: Connection, state: State, released: Released, row: CredentialRow, document: JsonObject
 ) -> tuple[JsonObject, ...]:
-    """The issuer's keys and, when the log that the credential names has ended, the handovers since."""
-    if state.handovers.of(connection, _origin(document)) is None:
-        return issuer_keys(issuer)
-    return (*issuer_keys(issuer), *state.handovers.frames(connection, state.proofs, released))
+    """The issuer's keys, the logged rotations that led to them and, when the log that the credential names has ended, the handovers since."""
+    keys: tuple[JsonObject, ...] = issuer_keys(row.issuer)
+    if state.handovers.of(connection, _origin(document)) is not None:
+        keys = (*keys, *state.handovers.frames(connection, state.proofs, released))
+    room = ISSUER_KEYS_MAX - len(keys)
+    for one in rotations_before(connection, row.issuer, document, row.log_index, room):
+        shown = log_evidence(connection, state, one.log_index, released, document)
+        keys = (*keys, frame_of(one, shown.proof, shown.current))
+    return keys
 
 
 def _origin(document: JsonObject) -> str:

@@ -155,7 +155,7 @@ class EvidenceMemory:
             credential=document,
             log=log_evidence(connection, state, row.log_index, view.released, document),
             status_lists=tuple(one for one in lists if one is not None),
-            issuer_keys=presented_keys(connection, state, view.released, row.issuer, document),
+            issuer_keys=presented_keys(connection, state, view.released, row, document),
             contexts=contexts(),
             schemas=schemas(document),
         )

@@ -54,6 +54,7 @@ EXPORT_TYPE, FORMAT_VERSION = "RegistryExport", 1
 EXPORTED = (
     "publisher", "credential", "manifest", "known_digest", "search_term", "edge", "status_list", "status_index",
     "status_change", "log_entry", "log_tile", "log_checkpoint", "audit_event", "audit_anchor", "handover",
+    "key_rotation",
 )  # fmt: skip
 
 

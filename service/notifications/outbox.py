@@ -27,7 +27,7 @@ from service.notifications.repository import (
 )
 from service.problems import Problem
 
-REGISTERED, CHANGED = "credential.registered", "status.changed"
+REGISTERED, CHANGED, ROTATED = "credential.registered", "status.changed", "key.rotated"
 _HOOKS = "webhooks"
 
 

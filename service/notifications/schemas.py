@@ -11,14 +11,14 @@ from pydantic import BaseModel, Field
 
 from service.requests import StrictModel
 
-Event = Literal["credential.registered", "status.changed"]
+Event = Literal["credential.registered", "status.changed", "key.rotated"]
 
 
 class WebhookRequest(StrictModel):
     """Where to tell what; an `issuer` narrows it to credentials of one DID."""
 
     url: Annotated[str, Field(min_length=1, max_length=2048)]
-    events: Annotated[list[Event], Field(min_length=1, max_length=2)] = Field(default=["status.changed"])
+    events: Annotated[list[Event], Field(min_length=1, max_length=3)] = Field(default=["status.changed"])
     issuer: Annotated[str, Field(max_length=512)] = ""
 
 

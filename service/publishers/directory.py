@@ -20,7 +20,14 @@ from service.documentation import READ_PROBLEMS, problems, signed_document
 from service.limits import PAGE_DEFAULT_ITEMS
 from service.problems import Problem
 from service.publishers.endpoints import timestamp
-from service.publishers.repository import PublisherRow, credentials_by, publisher_named, publishers_after
+from service.publishers.repository import (
+    KeyRotationRow,
+    PublisherRow,
+    credentials_by,
+    publisher_named,
+    publishers_after,
+    rotations_of,
+)
 from service.replies import json_reply, stored_reply
 from service.state import State, StateDep
 
@@ -54,6 +61,18 @@ class PublisherReply(PublisherSummary):
     credentials: int
     didDocument: str
     statusLists: list[str]
+    keyRotations: list[KeyRotationSummary]
+
+
+class KeyRotationSummary(BaseModel):
+    """A logged change of a publisher's key; the signed requests with their proofs are at `/publishers/{publisher}/key-rotations`."""
+
+    digest: str
+    newKey: str
+    newKeyMultibase: str
+    authorizedByMultibase: str
+    logIndex: int
+    logged: str
 
 
 @router.get("/publishers", response_model=PublisherPage, responses={**READ_PROBLEMS, **problems(400)})
@@ -76,6 +95,7 @@ async def read_publisher(publisher: Named, state: StateDep) -> Response:
         credentials=count,
         didDocument=f"{base}/publishers/{row.slug}/did.json",
         statusLists=lists,
+        keyRotations=[_rotation(one) for one in await state.database.read(rotations_of, row.id)],
     )
     return json_reply(reply)
 
@@ -124,6 +144,17 @@ def _summary(row: PublisherRow) -> dict[str, Any]:
         "active": row.active,
         "since": timestamp(row.created_at),
     }
+
+
+def _rotation(row: KeyRotationRow) -> KeyRotationSummary:
+    return KeyRotationSummary(
+        digest=row.request_digest,
+        newKey=row.new_id,
+        newKeyMultibase=row.new_key,
+        authorizedByMultibase=row.authorizing_key,
+        logIndex=row.log_index,
+        logged=timestamp(row.logged_at),
+    )
 
 
 async def _existing(state: State, name: str) -> PublisherRow:

@@ -1,6 +1,6 @@
 """SQL of publishers, challenges and tokens.
 
-Lives here: statements. Not here: who may do what (`access`), and what proves control of a DID (`presentations`).
+Lives here: statements, those of key rotations included. Not here: who may do what (`access`), and what proves control of a DID (`presentations`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
-from service.tables import CHALLENGES, CREDENTIALS, PUBLISHERS, STATUS_LISTS, TOKENS, WORKLOAD_IDENTITIES
+from service.tables import CHALLENGES, CREDENTIALS, KEY_ROTATIONS, PUBLISHERS, STATUS_LISTS, TOKENS, WORKLOAD_IDENTITIES
 
 
 @dataclass(frozen=True)
@@ -224,6 +224,53 @@ def delete_identity(connection: Connection, identity: str, publisher_id: int) ->
         delete(WORKLOAD_IDENTITIES).where(columns.id == identity, columns.publisher_id == publisher_id)
     )
     return result.rowcount == 1
+
+
+@dataclass(frozen=True)
+class KeyRotationRow:
+    """A logged key rotation as stored; `document` is the signed request."""
+
+    request_digest: str
+    publisher_id: int
+    new_id: str
+    new_key: str
+    authorizing_key: str
+    document: bytes
+    log_index: int
+    logged_at: int
+
+
+_ROTATION = tuple(KEY_ROTATIONS.c[name] for name in KeyRotationRow.__dataclass_fields__)
+_ROTATIONS_OF = (
+    select(*_ROTATION).where(KEY_ROTATIONS.c.publisher_id == bindparam("publisher")).order_by(KEY_ROTATIONS.c.log_index)
+)
+
+
+def insert_rotation(connection: Connection, row: KeyRotationRow) -> None:
+    """Store a logged key rotation."""
+    connection.execute(insert(KEY_ROTATIONS).values(**vars(row)))
+
+
+def rotations_of(connection: Connection, publisher_id: int) -> list[KeyRotationRow]:
+    """A publisher's key rotations in the order of the log."""
+    return [_rotation(row) for row in connection.execute(_ROTATIONS_OF, {"publisher": publisher_id})]
+
+
+def all_rotations(connection: Connection) -> list[tuple[KeyRotationRow, str]]:
+    """Every key rotation in the order of the log, with its publisher's DID."""
+    rows = connection.execute(
+        select(*_ROTATION, PUBLISHERS.c.did)
+        .join(PUBLISHERS, PUBLISHERS.c.id == KEY_ROTATIONS.c.publisher_id)
+        .order_by(KEY_ROTATIONS.c.log_index)
+    )
+    return [(_rotation(row[:-1]), row[-1]) for row in rows]
+
+
+def _rotation(row: Sequence[Any]) -> KeyRotationRow:
+    digest, publisher, new_id, new_key, authorizing, document, index, at = row
+    # SQLite hands out text if text was put there by hand, which `fsck` is to name.
+    held = document.encode() if isinstance(document, str) else bytes(document)
+    return KeyRotationRow(digest, publisher, new_id, new_key, authorizing, held, index, at)
 
 
 def _identity(row: Sequence[Any]) -> IdentityRow:

@@ -193,6 +193,60 @@ def of_another_did(one: Rotating) -> Given:
     return one.given(one.issued(), one.evidence(one.world.rotate(other, new)))
 
 
+def two_proofs(
+    change: Callable[[Rotating, dict[str, Any]], str], policy: Callable[[Rotating], str] | None = None
+) -> Build:
+    """A rotation presented with its first proof and, a month later, a second one."""
+
+    def build(one: Rotating) -> Given:
+        request = one.rotate()
+        shown = one.evidence(request)
+        one.world.tick(days=30)
+        bundle = one.issued()
+        return one.given(
+            bundle, {**shown, "current": change(one, request)}, **({"policy": policy(one)} if policy else {})
+        )
+
+    return rotating(build)
+
+
+def now_proven(one: Rotating, request: dict[str, Any]) -> str:
+    """The proof of a rotation under the checkpoint of now."""
+    return str(one.evidence(request)["proof"])
+
+
+def of_an_issue(one: Rotating, _request: dict[str, Any]) -> str:
+    """A sound proof of another entry."""
+    return str(one.world.publish(one.world.issue()).log.proof)
+
+
+def first_key_retired(one: Rotating) -> str:
+    """The first key's window ended a week after the log first held the rotation."""
+    return web_policy(one.stage, one.publisher, pin(one.publisher, until="2026-11-09T00:00:00Z"))
+
+
+def two_proofs_late() -> Build:
+    """Only the later proof is presented, so nothing shows that the first key was still in force."""
+
+    def build(one: Rotating) -> Given:
+        request = one.rotate()
+        one.world.tick(days=30)
+        bundle = one.issued()
+        return one.given(bundle, one.evidence(request), policy=first_key_retired(one))
+
+    return rotating(build)
+
+
+def quorum_later(one: Rotating) -> Given:
+    """No witness had cosigned when the log first held the rotation; one has cosigned the current checkpoint."""
+    request = one.rotate()
+    shown = one.evidence(request)
+    one.world.witnesses = Stage(witnesses=1).world.witnesses
+    bundle = one.issued()
+    text = with_pins(one.world.policy_toml(publishers=(one.publisher,), quorum=1), pin(one.publisher))
+    return one.given(bundle, {**shown, "current": now_proven(one, request)}, policy=text)
+
+
 # Two checkpoints ------------------------------------------------------------------------------------------------------
 
 
@@ -322,6 +376,13 @@ CASES: list[Case] = [
     case("K31", "/issuerKeys/1 in another log than the credential", UNREACHED, in_other_log(trusted=True)),
     case("K31", "/issuerKeys/2 by the second key, which /issuerKeys/1 does not lead to yet", UNREACHED, chain(0, 1, early=True)),
     case("K31", "/issuerKeys/1 by the second key, its own rotation left out", UNREACHED, chain(1)),
+    case("V14", "/issuerKeys/1/current beside the first proof", VALID, two_proofs(now_proven)),
+    case("V14", "/issuerKeys/1/current, the first key retired between the two", VALID, two_proofs(now_proven, first_key_retired)),
+    case("V14", "/issuerKeys/1/current, the first to meet the quorum", VALID, rotating(quorum_later)),
+    case("K31", "/issuerKeys/1/current about another entry", UNREACHED, two_proofs(of_an_issue)),
+    case("K31", "/issuerKeys/1/current that is no log proof", UNREACHED, two_proofs(lambda _one, _request: "x")),
+    case("K31", "/issuerKeys/1/current with a changed root", UNREACHED, two_proofs(lambda one, request: now_proven(one, request).replace("\n2\n", "\n3\n", 1))),
+    case("K34", "/issuerKeys/1/proof is the current one, the first key retired since", UNREACHED, two_proofs_late()),
     case("K34", "trust file: pinned key retired before the rotation", UNREACHED, rotating(by_retired)),
     case("K34", "trust file: pinned key compromised from the rotation on", UNREACHED, marked(1)),
     case("K34", "trust file: the new key compromised", UNREACHED, rotating(to_compromised)),

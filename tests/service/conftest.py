@@ -19,6 +19,7 @@ from databases import BACKENDS, create_database, postgres_admin
 from simulator import NOW, World
 from sqlalchemy import make_url
 from starlette.testclient import TestClient
+from web_site import Site, site
 
 from datasigil.canonical import document_digest
 from datasigil.credentials.contexts import CREDENTIALS_V2, DATASIGIL_V1
@@ -31,7 +32,7 @@ from service.migrating import migrate
 from service.registry_keys import RegistryKeys, create_keys, load_keys
 from service.settings import Settings
 
-__all__ = ["postgres_admin"]  # a fixture, shared with tests/durability
+__all__ = ["postgres_admin", "site"]  # fixtures, the first shared with tests/durability
 
 URL = "http://localhost:8800"
 PASSPHRASE = "correct horse"
@@ -260,6 +261,12 @@ def open_registry(
 def registry(open_registry: OpenRegistry) -> Registry:
     """An open registry."""
     return open_registry()
+
+
+@pytest.fixture
+def web(open_registry: OpenRegistry, site: Site) -> Registry:
+    """An open registry in development, which may reach the site on loopback."""
+    return open_registry(dev=True, did_web_origins=(f"http://localhost:{site.port}",))
 
 
 @pytest.fixture

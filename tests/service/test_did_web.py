@@ -4,12 +4,6 @@ Here: a site on loopback, which a registry in development may reach, and what is
 (`tests/datasigil/credentials/test_did.py`) and addresses in general (`tests/datasigil/client/test_fetch.py`).
 """
 
-import json
-import threading
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-
 import pytest
 from simulator import signer_of
 
@@ -22,67 +16,11 @@ def database_url(request):
     return request.param
 
 
-@dataclass
-class Site:
-    """A web site with a DID document, and how often it was asked."""
-
-    port: int
-    document: Any = None
-    asked: list[str] = field(default_factory=list)
-    status: int = 200
-
-    @property
-    def did(self):
-        return f"did:web:localhost%3A{self.port}:maker"
-
-    def publish(self, signer, **changes):
-        method = {
-            "id": f"{self.did}#key-1",
-            "type": "Multikey",
-            "controller": self.did,
-            "publicKeyMultibase": signer.public_key.multibase,
-        }
-        self.document = {
-            "id": self.did,
-            "verificationMethod": [method],
-            "authentication": [method["id"]],
-            "assertionMethod": [method["id"]],
-            **changes,
-        }
-
-
-@pytest.fixture
-def site():
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            held.asked.append(self.path)
-            data = json.dumps(held.document).encode()
-            self.send_response(held.status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_):
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    held = Site(server.server_port)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield held
-    server.shutdown()
-    server.server_close()
-
-
 @pytest.fixture
 def signer(site):
     signer = LocalSigner.generate("ed25519")
     site.publish(signer)
     return signer.as_method(f"{site.did}#key-1")
-
-
-@pytest.fixture
-def web(open_registry, site):
-    return open_registry(dev=True, did_web_origins=(f"http://localhost:{site.port}",))
 
 
 def login(registry, signer, **changes):

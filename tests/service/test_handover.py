@@ -13,14 +13,16 @@ import httpx
 import pytest
 from databases import create_database
 from registry_process import PASSPHRASE, LivePublisher, RegistryProcess
-from simulator import NOW
+from simulator import NOW, signer_of
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from datasigil.bundle import parse_bundle
 from datasigil.client.evidence import HttpTiles
+from datasigil.credentials.key_rotation import new_key_rotation, parse_key_rotation
 from datasigil.credentials.types import CREDENTIAL_TYPES
 from datasigil.errors import DatasigilError
+from datasigil.signing import add_proof
 from datasigil.transparency.checkpoint import open_checkpoint
 from datasigil.transparency.note import parse_vkey
 from datasigil.transparency.tiles import TileTree
@@ -33,6 +35,8 @@ from service.fsck import check_everything
 from service.handover.exporting import EXPORTED, export_registry
 from service.handover.importing import import_registry, write_offer
 from service.migrating import migrate
+from service.publishers.key_rotations import LogRotation
+from service.publishers.operations import register
 from service.registry_keys import RegistryKeys, create_keys, load_keys
 from service.settings import Settings
 from service.tables import core_table
@@ -248,6 +252,26 @@ def test_publishers_go_on_at_the_new_registry_with_lists_of_their_own(move, publ
     assert found.counts["handovers"] == 1
 
 
+def test_key_rotations_move_with_their_log_entries(move, publisher):
+    publisher.publish()
+    did, old, new_key = "did:web:maker.example", signer_of("old"), signer_of("new")
+    unsigned = new_key_rotation(
+        issuer=did, new_id=f"{did}#new", new_key=new_key.public_key, authorizing_id=f"{did}#old", authorizing_key=old.public_key,
+        reason="yearly", created=NOW, nonce="0" * 16,
+    )  # fmt: skip
+    for signer, name in ((old, "old"), (new_key, "new")):
+        unsigned = add_proof(unsigned, signer.as_method(f"{did}#{name}"), created=NOW)
+    move.old.state.sequencer.run(lambda batch: register(batch, did=did, name="Maker", role="publisher"))
+    move.old.state.sequencer.run(LogRotation(parse_key_rotation(unsigned)))
+    new = move.whole()
+    (frame,) = new.http.get(f"/publishers/{did}/key-rotations").json()["items"]
+    assert frame["request"] == unsigned
+    assert "localhost:8900/log" in frame["proof"]
+    found = check_everything(new.settings)
+    assert found.clean, found.lines()
+    assert found.counts["key rotations"] == 1
+
+
 @pytest.mark.parametrize("database_url", [None], ids=["sqlite to postgresql"])
 def test_exporting_again_writes_the_archive_again_and_hands_over_once(move, publisher, tmp_path, new_keys):
     publisher.publish()
@@ -282,8 +306,6 @@ def test_a_tampered_archive_is_refused_and_nothing_is_stored(move, publisher, na
 
 @pytest.mark.parametrize("database_url", [None], ids=["sqlite to postgresql"])
 def test_an_archive_whose_list_was_signed_by_somebody_else_is_refused(move, publisher, new_keys):
-    from datasigil.signing import add_proof
-
     publisher.publish()
     move.export()
     listed = json.loads((move.archive / "export.json").read_text())

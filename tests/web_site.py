@@ -1,0 +1,62 @@
+"""A web site on loopback that serves a DID document, for registries in development.
+
+Here: the site, as a fixture. Not here: registries (`service/conftest.py`).
+"""
+
+import json
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+
+@dataclass
+class Site:
+    """A web site with a DID document, and how often it was asked."""
+
+    port: int
+    document: Any = None
+    asked: list[str] = field(default_factory=list)
+    status: int = 200
+
+    @property
+    def did(self):
+        return f"did:web:localhost%3A{self.port}:maker"
+
+    def publish(self, *signers, names=("key-1", "key-2", "key-3"), **changes):
+        """List the keys of these signers under these names."""
+        methods = [
+            {
+                "id": f"{self.did}#{name}",
+                "type": "Multikey",
+                "controller": self.did,
+                "publicKeyMultibase": signer.public_key.multibase,
+            }
+            for name, signer in zip(names, signers, strict=False)
+        ]
+        uses = {name: [method["id"] for method in methods] for name in ("authentication", "assertionMethod")}
+        self.document = {"id": self.did, "verificationMethod": methods, **uses, **changes}
+
+
+@pytest.fixture
+def site():
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            held.asked.append(self.path)
+            data = json.dumps(held.document).encode()
+            self.send_response(held.status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    held = Site(server.server_port)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield held
+    server.shutdown()
+    server.server_close()
