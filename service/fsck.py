@@ -45,7 +45,7 @@ from service.tables import (
     STATUS_LISTS,
 )
 from service.training.checking import results_checked
-from service.transparency_log.repository import StoredState, checkpoints, count_entries, read_entries, read_state
+from service.transparency_log.repository import StoredState, checkpoints, next_position, read_entries, read_state
 from service.transparency_log.store import SqlTileStore
 from service.transparency_log.writing import check_entries, open_own
 
@@ -120,7 +120,7 @@ def _check_log(
             raise LogError("CHECKPOINT", "the signed checkpoint is of another tree", place="log_state")
         tree = TileTree.open(store, state.size, bytes.fromhex(state.root))
         tree.check()
-        if count_entries(connection) != state.size:
+        if next_position(connection) != state.size:
             raise LogError("LOG_ENTRIES", "the number of entries is not the signed size", place="log_entry")
         check_entries(connection, tree, 0, state.size)
         _check_kept(connection, tree, keys)

@@ -166,6 +166,20 @@ class TileTree:
             )
         return self._node(0, index)
 
+    def leaves(self, index: int) -> bytes:
+        """Return the leaf hashes of the level-0 tile at `index`, one after the other; fewer than 256 at the right edge.
+
+        Raises:
+            LogError: INCLUSION, TILE_MISSING or TILE_CORRUPT.
+        """
+        if not 0 <= index * TILE_WIDTH < self.size:
+            raise LogError(
+                "INCLUSION", "the tile lies outside the tree", expected=f"{self.size} leaves", found=f"tile {index}"
+            )
+        if index == self.size // TILE_WIDTH:
+            return b"".join(self._edge[0])
+        return self._tile_rows(0, index)[0]
+
     def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
         """Return the audit path, leaf to root, of a leaf in the tree's first `size` leaves (RFC 9162 section 2.1.3).
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
 from service.tables import CREDENTIALS, LOG_CHECKPOINTS, LOG_ENTRIES, LOG_STATE, LOG_TILES
 
@@ -29,20 +29,55 @@ class StoredState:
     lease_until: int
 
 
+# What every batch and every proof asks is built once: building a statement costs as much as running it.
+_STATE = select(
+    LOG_STATE.c.origin,
+    LOG_STATE.c.size,
+    LOG_STATE.c.root,
+    LOG_STATE.c.checkpoint,
+    LOG_STATE.c.cosigned_at,
+    LOG_STATE.c.fencing,
+    LOG_STATE.c.holder,
+    LOG_STATE.c.lease_until,
+).where(LOG_STATE.c.id == STATE_ROW)
+_SWAP = (
+    update(LOG_STATE)
+    .where(
+        LOG_STATE.c.id == STATE_ROW,
+        LOG_STATE.c.size == bindparam("old_size"),
+        LOG_STATE.c.root == bindparam("old_root"),
+        LOG_STATE.c.fencing == bindparam("old_fencing"),
+    )
+    .values({name: bindparam(name) for name in ("size", "root", "checkpoint", "cosigned_at", "lease_until")})
+)
+_INSERT_CHECKPOINT = insert(LOG_CHECKPOINTS)
+_FIRST_CHECKPOINT = (
+    select(LOG_CHECKPOINTS.c.note)
+    .where(LOG_CHECKPOINTS.c.size > bindparam("index"))
+    .order_by(LOG_CHECKPOINTS.c.size)
+    .limit(1)
+)
+_INSERT_ENTRY = insert(LOG_ENTRIES)
+_ENTRIES = (
+    select(LOG_ENTRIES.c.position, LOG_ENTRIES.c.entry)
+    .where(LOG_ENTRIES.c.position >= bindparam("start"), LOG_ENTRIES.c.position < bindparam("stop"))
+    .order_by(LOG_ENTRIES.c.position)
+)
+_LAST_POSITION = select(func.max(LOG_ENTRIES.c.position))
+_TILE = select(LOG_TILES.c.hashes).where(
+    LOG_TILES.c.level == bindparam("of_level"), LOG_TILES.c.position == bindparam("at")
+)
+_WIDEN = (
+    update(LOG_TILES)
+    .where(LOG_TILES.c.level == bindparam("of_level"), LOG_TILES.c.position == bindparam("at"))
+    .values(hashes=bindparam("hashes"))
+)
+_INSERT_TILE = insert(LOG_TILES)
+
+
 def read_state(connection: Connection) -> StoredState | None:
     """The state row; None before the first writer has opened the log."""
-    row = connection.execute(
-        select(
-            LOG_STATE.c.origin,
-            LOG_STATE.c.size,
-            LOG_STATE.c.root,
-            LOG_STATE.c.checkpoint,
-            LOG_STATE.c.cosigned_at,
-            LOG_STATE.c.fencing,
-            LOG_STATE.c.holder,
-            LOG_STATE.c.lease_until,
-        ).where(LOG_STATE.c.id == STATE_ROW)
-    ).one_or_none()
+    row = connection.execute(_STATE).one_or_none()
     return None if row is None else StoredState(*row)
 
 
@@ -63,35 +98,21 @@ def take_lease(connection: Connection, *, seen: StoredState, holder: str, until:
 
 def swap_state(connection: Connection, *, old: StoredState, new: StoredState) -> bool:
     """Compare-and-swap on (size, root, fencing token)."""
-    result = connection.execute(
-        update(LOG_STATE)
-        .where(
-            LOG_STATE.c.id == STATE_ROW,
-            LOG_STATE.c.size == old.size,
-            LOG_STATE.c.root == old.root,
-            LOG_STATE.c.fencing == old.fencing,
-        )
-        .values(
-            size=new.size,
-            root=new.root,
-            checkpoint=new.checkpoint,
-            cosigned_at=new.cosigned_at,
-            lease_until=new.lease_until,
-        )
-    )
-    return result.rowcount == 1
+    given = {
+        "old_size": old.size, "old_root": old.root, "old_fencing": old.fencing, "size": new.size, "root": new.root,
+        "checkpoint": new.checkpoint, "cosigned_at": new.cosigned_at, "lease_until": new.lease_until,
+    }  # fmt: skip
+    return connection.execute(_SWAP, given).rowcount == 1
 
 
 def keep_checkpoint(connection: Connection, size: int, note: bytes) -> None:
     """Keep the checkpoint that is signed when the log reaches a size."""
-    connection.execute(insert(LOG_CHECKPOINTS).values(size=size, note=note))
+    connection.execute(_INSERT_CHECKPOINT, {"size": size, "note": note})
 
 
 def first_checkpoint(connection: Connection, index: int) -> bytes | None:
     """The first checkpoint that covered an entry; None for entries from before checkpoints were kept."""
-    row = connection.execute(
-        select(LOG_CHECKPOINTS.c.note).where(LOG_CHECKPOINTS.c.size > index).order_by(LOG_CHECKPOINTS.c.size).limit(1)
-    ).scalar_one_or_none()
+    row = connection.execute(_FIRST_CHECKPOINT, {"index": index}).scalar_one_or_none()
     return None if row is None else bytes(row)
 
 
@@ -104,42 +125,35 @@ def checkpoints(connection: Connection) -> Iterator[tuple[int, bytes]]:
 def insert_entries(connection: Connection, first: int, entries: Sequence[bytes]) -> None:
     """Store entries from position `first` on."""
     rows = [{"position": first + number, "entry": entry} for number, entry in enumerate(entries)]
-    connection.execute(insert(LOG_ENTRIES), rows)
+    connection.execute(_INSERT_ENTRY, rows)
 
 
 def read_entries(connection: Connection, start: int, stop: int) -> list[bytes]:
     """The entries of positions start..stop-1, in order; shorter when some are missing."""
-    rows = connection.execute(
-        select(LOG_ENTRIES.c.position, LOG_ENTRIES.c.entry)
-        .where(LOG_ENTRIES.c.position >= start, LOG_ENTRIES.c.position < stop)
-        .order_by(LOG_ENTRIES.c.position)
-    ).all()
+    rows = connection.execute(_ENTRIES, {"start": start, "stop": stop}).all()
     found = [bytes(entry) for position, entry in rows]
     contiguous = [position for position, _ in rows] == list(range(start, start + len(rows)))
     return found if contiguous else []
 
 
-def count_entries(connection: Connection) -> int:
-    """How many entries are stored."""
-    return int(connection.execute(select(func.count()).select_from(LOG_ENTRIES)).scalar_one())
+def next_position(connection: Connection) -> int:
+    """The position after the last stored entry; counting would read them all."""
+    last = connection.execute(_LAST_POSITION).scalar_one_or_none()
+    return 0 if last is None else int(last) + 1
 
 
 def read_tile(connection: Connection, level: int, position: int) -> bytes | None:
     """The hashes of one tile, full or partial."""
-    found = connection.execute(
-        select(LOG_TILES.c.hashes).where(LOG_TILES.c.level == level, LOG_TILES.c.position == position)
-    ).scalar_one_or_none()
+    found = connection.execute(_TILE, {"of_level": level, "at": position}).scalar_one_or_none()
     return None if found is None else bytes(found)
 
 
 def write_tiles(connection: Connection, tiles: Iterable[tuple[int, int, bytes]]) -> None:
     """Insert or replace tiles given as (level, position, hashes)."""
     for level, position, hashes in tiles:
-        changed = connection.execute(
-            update(LOG_TILES).where(LOG_TILES.c.level == level, LOG_TILES.c.position == position).values(hashes=hashes)
-        )
+        changed = connection.execute(_WIDEN, {"of_level": level, "at": position, "hashes": hashes})
         if changed.rowcount == 0:
-            connection.execute(insert(LOG_TILES).values(level=level, position=position, hashes=hashes))
+            connection.execute(_INSERT_TILE, {"level": level, "position": position, "hashes": hashes})
 
 
 def newest_entries(connection: Connection, before: int, count: int) -> list[tuple[int, bytes, str | None, str | None]]:

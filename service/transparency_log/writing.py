@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from datasigil.errors import DatasigilError, LogError, MalformedError
 from datasigil.limits import TILE_WIDTH
-from datasigil.merkle import leaf_hash
+from datasigil.merkle import HASH_BYTES, leaf_hash
 from datasigil.transparency.checkpoint import (
     EMPTY_ROOT,
     Checkpoint,
@@ -39,10 +39,10 @@ from service.registry_keys import RegistryKeys
 from service.status_lists.signing import sign_lists, stale_lists
 from service.transparency_log.repository import (
     StoredState,
-    count_entries,
     create_state,
     insert_entries,
     keep_checkpoint,
+    next_position,
     read_entries,
     read_state,
     swap_state,
@@ -198,10 +198,12 @@ def open_session(
         tree = TileTree.open(store, state.size, bytes.fromhex(state.root))
         _check_head(state, keys)
         _check_mark(tree, state, keys, mark)
-        if count_entries(connection) != state.size:
+        stored = next_position(connection)
+        if stored != state.size:
             raise LogError(
-                "LOG_ENTRIES", "the number of stored entries is not the signed size", expected=str(state.size)
-            )
+                "LOG_ENTRIES", "the stored entries do not end where the signed log ends",
+                expected=f"{state.size} entries", found=f"{stored} entries",
+            )  # fmt: skip
         check_entries(connection, tree, max(0, state.size - START_CHECK_MAX_ENTRIES), state.size)
     except (LogError, MalformedError) as error:
         raise refusal(error) from error
@@ -219,9 +221,11 @@ def check_entries(connection: Connection, tree: TileTree, start: int, stop: int)
         entries = read_entries(connection, first, last)
         if len(entries) != last - first:
             raise LogError("ENTRY_CORRUPT", "an entry of the log is missing", place=f"entries {first} to {last - 1}")
-        for index, entry in enumerate(entries, first):
-            if leaf_hash(entry) != tree.leaf(index):
-                raise LogError("ENTRY_CORRUPT", "a stored entry does not hash to its leaf", place=f"entry {index}")
+        signed = tree.leaves(first // TILE_WIDTH)
+        for number, entry in enumerate(entries):
+            if not signed.startswith(leaf_hash(entry), number * HASH_BYTES):
+                place = f"entry {first + number}"
+                raise LogError("ENTRY_CORRUPT", "a stored entry does not hash to its leaf", place=place)
 
 
 def _existing(connection: Connection, keys: RegistryKeys, mark: Mark | None, now: datetime, holder: str) -> StoredState:
