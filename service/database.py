@@ -48,6 +48,19 @@ class Database:
     writer: Engine
     limiter: anyio.CapacityLimiter
 
+    @functools.cached_property
+    def _inline(self) -> Connection:
+        return self.reader.connect()
+
+    def point_now(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a query of one `Prepared` statement on the event loop's own connection, where no transaction begins; SQLite only.
+
+        Raises:
+            DatabaseUnavailableError: when the database does not answer.
+        """
+        with translated():
+            return query(self._inline, *args, **kwargs)
+
     @property
     def is_sqlite(self) -> bool:
         """Whether point reads are cheap enough to run on the event loop."""
@@ -61,6 +74,7 @@ class Database:
             DatabaseUnavailableError: when the database cannot be reached or does not answer.
         """
         with translated(), self.reader.connect() as connection:
+            connection.begin()  # a `Prepared` statement begins nothing by itself
             yield connection
 
     def read_now(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -81,6 +95,8 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        if "_inline" in self.__dict__:
+            self._inline.close()
         self.reader.dispose()
         self.writer.dispose()
 

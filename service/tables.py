@@ -55,7 +55,21 @@ class Credential(SQLModel, table=True):
     """A registered credential: its signed bytes, and what search and pages need from them."""
 
     __tablename__ = "credential"
-    __table_args__ = (Index("credential_type_issuer", "type", "issuer"),)
+    __table_args__ = (
+        Index("credential_type_issuer", "type", "issuer"),
+        # What searches filter by, without the documents in between: walking it costs a hundredth of walking the rows.
+        Index(
+            "credential_search",
+            "seq",
+            "type",
+            "role",
+            "issued",
+            "registered_at",
+            "revoked",
+            "suspended",
+            "publisher_id",
+        ),
+    )
     seq: int | None = Field(default=None, sa_column=Column(SERIAL, primary_key=True))
     id: str = Field(sa_column=Column(Text, unique=True, nullable=False))
     digest: str = Field(unique=True)

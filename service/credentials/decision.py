@@ -6,6 +6,7 @@ policy, whose digest the answer names. Not here: the plan itself, and any client
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy import Connection
 from datasigil.bundle import Bundle
 from datasigil.canonical import document_digest
 from datasigil.credentials.proof import VerifiedProof
+from datasigil.errors import MalformedError
 from service.credentials.evidence import Gathered
 from service.state import State
 
@@ -48,12 +50,22 @@ def decide_now(state: State, document: dict[str, Any], now: datetime, *, brief: 
     Raises:
         NotBriefError: when `brief` is asked for and other credentials have to be judged as well.
     """
-    digest, issuer = document_digest(document), _issuer_of(document)
+    digest, issuer = _digest_of(state, document, brief=brief), _issuer_of(document)
     evidence = state.evidence.remembered(state, document, digest, issuer)
+    if evidence is None and brief:
+        evidence = state.evidence.of_unregistered(state, digest, issuer)
     if evidence is None:
         with state.database.reading() as connection:
             evidence = state.evidence.gathered(connection, state, document, digest, issuer, brief=brief)
     return _judge(state, document, evidence, issuer, now, brief=brief)
+
+
+def _digest_of(state: State, document: dict[str, Any], *, brief: bool) -> str:
+    """The document's digest; from the parsed credential where the plan will want that as well, and its canonical form."""
+    if brief:
+        with suppress(MalformedError):  # the plan says why
+            return state.evidence.brief_facts.credential(document).digest
+    return document_digest(document)
 
 
 def _judge(

@@ -5,13 +5,29 @@ Lives here: statements. Not here: what is derived from a credential (`indexing`)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.operators import custom_op
 
 from service.limits import LINEAGE_CREDENTIALS_MAX, LINEAGE_NODES_MAX
+from service.prepared import Prepared
 from service.tables import CREDENTIALS, EDGES, KNOWN_DIGESTS, MANIFESTS, PUBLISHERS, SEARCH_TERMS
 
 
@@ -48,6 +64,7 @@ class CredentialRow:
 
 
 _C = CREDENTIALS.c
+_OTHER = CREDENTIALS.alias("other")
 ROW = tuple(_C[name] for name in CredentialRow.__dataclass_fields__)
 
 
@@ -123,15 +140,18 @@ _INSERT_TERMS = insert(SEARCH_TERMS)
 _ROOTS, _MADE = KNOWN_DIGESTS.alias("roots"), KNOWN_DIGESTS.alias("made")
 _BY_DIGEST = select(*ROW).where(_C.digest == bindparam("digest"))
 _BY_NAME = select(_C.seq).where(or_(_C.id == bindparam("name"), _C.digest == bindparam("name")))
-_WITH_RELATIONS = select(
-    *ROW,
-    exists(select(EDGES.c.child_seq).where(EDGES.c.child_seq == _C.seq)),
-    exists(
-        select(_MADE.c.credential_seq)
-        .join(_ROOTS, _ROOTS.c.sha256 == _MADE.c.sha256)
-        .where(_ROOTS.c.credential_seq == _C.seq, _ROOTS.c.kind == "root", _MADE.c.kind == "generated")
-    ),
-).where(_C.digest == bindparam("digest"))
+_NUMBER = Prepared(select(_C.seq).where(_C.digest == bindparam("digest")))
+_WITH_RELATIONS = Prepared(
+    select(
+        *ROW,
+        exists(select(EDGES.c.child_seq).where(EDGES.c.child_seq == _C.seq)),
+        exists(
+            select(_MADE.c.credential_seq)
+            .join(_ROOTS, _ROOTS.c.sha256 == _MADE.c.sha256)
+            .where(_ROOTS.c.credential_seq == _C.seq, _ROOTS.c.kind == "root", _MADE.c.kind == "generated")
+        ),
+    ).where(_C.digest == bindparam("digest"))
+)
 _DOCUMENT = select(_C.document, _C.digest).where(or_(_C.id == bindparam("name"), _C.digest == bindparam("name")))
 
 
@@ -209,9 +229,14 @@ def by_digest(connection: Connection, digest: str) -> CredentialRow | None:
     return None if row is None else CredentialRow(*row)
 
 
+def is_registered(connection: Connection, digest: str) -> bool:
+    """Whether a credential with this digest is registered here."""
+    return _NUMBER.one(connection, digest=digest) is not None
+
+
 def with_relations(connection: Connection, digest: str) -> tuple[CredentialRow, bool] | None:
     """The credential with this digest, and whether `lineage_about` or its own references may lead to others."""
-    row = connection.execute(_WITH_RELATIONS, {"digest": digest}).one_or_none()
+    row = _WITH_RELATIONS.one(connection, digest=digest)
     return None if row is None else (CredentialRow(*row[:-2]), bool(row[-2] or row[-1]))
 
 
@@ -239,36 +264,61 @@ def set_status(connection: Connection, seq: int, purpose: str, *, value: bool) -
 
 
 def search(connection: Connection, wanted: Filter, *, before: int | None, count: int) -> list[CredentialRow]:
-    """Credentials that meet every member of a filter, newest first, older than `before`."""
-    conditions: list[ColumnElement[bool]] = [_term(term) for term in wanted.terms]
-    for name in ("type", "issuer", "license", "role", "subject_id"):
-        value = getattr(wanted, name)
-        if value:
-            conditions.append(_C[name] == value)
-    conditions += _more(wanted)
-    if wanted.status:
-        conditions.append(_status(wanted.status))
+    """Credentials that meet every member of a filter, newest first, older than `before`.
+
+    The numbers are found first, in indices alone: a row lies behind its document. SQLite has no figures about the data to plan by; where
+    anything is asked that only `credential_search` holds, it is made to walk that one index, which is good for every mixture of filters.
+    """
+    sqlite = connection.dialect.name == "sqlite"
+    of: _Of = _walked if sqlite and _narrow(wanted, _as_it_is) else _as_it_is
+    conditions = [of(_C.seq).in_(numbers.scalar_subquery()) for numbers in _indexed(wanted)] + _narrow(wanted, of)
     if before is not None:
-        conditions.append(_C.seq < before)
-    rows = connection.execute(select(*ROW).where(*conditions).order_by(_C.seq.desc()).limit(count))
+        conditions.append(of(_C.seq) < before)
+    found = select(_C.seq).where(*conditions).order_by(_C.seq.desc()).limit(count).scalar_subquery()
+    rows = connection.execute(select(*ROW).where(_C.seq.in_(found)).order_by(_C.seq.desc()))
     return [CredentialRow(*row) for row in rows]
 
 
-def _more(wanted: Filter) -> list[ColumnElement[bool]]:
-    """Exact filters, publisher and age."""
+_Of = Callable[[ColumnElement[Any]], ColumnElement[Any]]
+
+
+def _as_it_is(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return column
+
+
+def _walked(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """`+column`, which SQLite looks up in no index (https://www.sqlite.org/optoverview.html, section 6.3)."""
+    return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+
+
+def _indexed(wanted: Filter) -> list[Select[tuple[int]]]:
+    """The numbers of credentials that meet what has an index of its own."""
     words = SEARCH_TERMS.c
+    found = [select(words.credential_seq).where(_begins(term)) for term in wanted.terms]
+    found += [select(words.credential_seq).where(words.term == facet) for facet in wanted.facets]
+    for name in ("issuer", "license", "subject_id"):
+        value = getattr(wanted, name)
+        if value:
+            found.append(select(_OTHER.c.seq).where(_OTHER.c[name] == value))
+    return found
+
+
+def _narrow(wanted: Filter, of: _Of) -> list[ColumnElement[bool]]:
+    """What is decided by the columns of `credential_search`: type, role, status, publisher, ages."""
     found: list[ColumnElement[bool]] = [
-        _C.seq.in_(select(words.credential_seq).where(words.term == facet).scalar_subquery()) for facet in wanted.facets
+        of(_C[name]) == getattr(wanted, name) for name in ("type", "role") if getattr(wanted, name)
     ]
+    if wanted.status:
+        found.append(_status(wanted.status))
     if wanted.publisher:
         named = or_(PUBLISHERS.c.did == wanted.publisher, PUBLISHERS.c.slug == wanted.publisher)
-        found.append(_C.publisher_id.in_(select(PUBLISHERS.c.id).where(named).scalar_subquery()))
-    if wanted.issued_from or wanted.issued_to:
-        found.append(_C.issued.not_in(("", "unknown")))  # no claim is not an age
+        found.append(of(_C.publisher_id).in_(select(PUBLISHERS.c.id).where(named).scalar_subquery()))
     if wanted.issued_from:
         found.append(_C.issued >= wanted.issued_from)
     if wanted.issued_to:
         found.append(_C.issued <= wanted.issued_to)
+    if wanted.issued_from or wanted.issued_to:
+        found.append(_C.issued.not_in(("", "unknown")))  # no claim is not an age
     if wanted.proven_by:
         found.append(_C.registered_at <= wanted.proven_by)
     return found
@@ -339,11 +389,10 @@ def _named(identifier: str) -> ColumnElement[bool]:
     return or_(_C.id == identifier, _C.digest == identifier)
 
 
-def _term(term: str) -> ColumnElement[bool]:
-    """Whether some word starts with `term`: a range on the index, in byte order."""
+def _begins(term: str) -> ColumnElement[bool]:
+    """Words that start with `term`: a range on the index, in byte order."""
     words = SEARCH_TERMS.c
-    upper = term + "\U0010ffff"
-    return _C.seq.in_(select(words.credential_seq).where(words.term >= term, words.term < upper))
+    return and_(words.term >= term, words.term < term + "\U0010ffff")
 
 
 def _status(status: str) -> ColumnElement[bool]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from service.prepared import Prepared
 from service.tables import STATUS_CHANGES, STATUS_INDICES, STATUS_LISTS
 
 
@@ -77,8 +78,10 @@ _TAKEN_OF = select(STATUS_INDICES.c.position).where(
     STATUS_INDICES.c.list_url == bindparam("url"),
     STATUS_INDICES.c.position.in_(bindparam("positions", expanding=True)),
 )
-_SIGNED = select(STATUS_LISTS.c.document, STATUS_LISTS.c.digest).where(
-    STATUS_LISTS.c.url == bindparam("url"), STATUS_LISTS.c.signed_at > 0
+_SIGNED = Prepared(
+    select(STATUS_LISTS.c.document, STATUS_LISTS.c.digest).where(
+        STATUS_LISTS.c.url == bindparam("url"), STATUS_LISTS.c.signed_at > 0
+    )
 )
 _INSERT_INDEX = insert(STATUS_INDICES)
 
@@ -131,7 +134,7 @@ def store_bits(connection: Connection, row: int, bits: bytes) -> None:
 
 def signed_list(connection: Connection, url: str) -> tuple[bytes, str] | None:
     """The signed bytes of a list, and their digest."""
-    row = connection.execute(_SIGNED, {"url": url}).one_or_none()
+    row = _SIGNED.one(connection, url=url)
     return None if row is None else (bytes(row[0]), row[1])
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
+from service.prepared import Prepared
 from service.tables import CREDENTIALS, LOG_CHECKPOINTS, LOG_ENTRIES, LOG_STATE, LOG_TILES
 
 STATE_ROW = 1
@@ -51,7 +52,7 @@ _SWAP = (
     .values({name: bindparam(name) for name in ("size", "root", "checkpoint", "cosigned_at", "lease_until")})
 )
 _INSERT_CHECKPOINT = insert(LOG_CHECKPOINTS)
-_FIRST_CHECKPOINT = (
+_FIRST_CHECKPOINT = Prepared(
     select(LOG_CHECKPOINTS.c.note)
     .where(LOG_CHECKPOINTS.c.size > bindparam("index"))
     .order_by(LOG_CHECKPOINTS.c.size)
@@ -64,8 +65,10 @@ _ENTRIES = (
     .order_by(LOG_ENTRIES.c.position)
 )
 _LAST_POSITION = select(func.max(LOG_ENTRIES.c.position))
-_TILE = select(LOG_TILES.c.hashes).where(
-    LOG_TILES.c.level == bindparam("of_level"), LOG_TILES.c.position == bindparam("at")
+_TILE = Prepared(
+    select(LOG_TILES.c.hashes).where(
+        LOG_TILES.c.level == bindparam("level"), LOG_TILES.c.position == bindparam("position")
+    )
 )
 _WIDEN = (
     update(LOG_TILES)
@@ -112,8 +115,8 @@ def keep_checkpoint(connection: Connection, size: int, note: bytes) -> None:
 
 def first_checkpoint(connection: Connection, index: int) -> bytes | None:
     """The first checkpoint that covered an entry; None for entries from before checkpoints were kept."""
-    row = connection.execute(_FIRST_CHECKPOINT, {"index": index}).scalar_one_or_none()
-    return None if row is None else bytes(row)
+    row = _FIRST_CHECKPOINT.one(connection, index=index)
+    return None if row is None else bytes(row[0])
 
 
 def checkpoints(connection: Connection) -> Iterator[tuple[int, bytes]]:
@@ -144,8 +147,8 @@ def next_position(connection: Connection) -> int:
 
 def read_tile(connection: Connection, level: int, position: int) -> bytes | None:
     """The hashes of one tile, full or partial."""
-    found = connection.execute(_TILE, {"of_level": level, "at": position}).scalar_one_or_none()
-    return None if found is None else bytes(found)
+    found = _TILE.one(connection, level=level, position=position)
+    return None if found is None else bytes(found[0])
 
 
 def write_tiles(connection: Connection, tiles: Iterable[tuple[int, int, bytes]]) -> None:

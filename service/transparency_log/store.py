@@ -7,6 +7,7 @@ statements (`repository`) and writing (`writing`).
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Iterable
 
 from sqlalchemy import Connection
@@ -17,6 +18,7 @@ from datasigil.transparency.checkpoint import asserted_time, open_checkpoint
 from datasigil.transparency.note import VerifierKey
 from datasigil.transparency.proofs import LogProof
 from datasigil.transparency.tiles import Tile, TileTree
+from service.limits import CHECKPOINT_CACHE_ENTRIES
 from service.transparency_log.repository import first_checkpoint, read_tile, write_tiles
 
 
@@ -54,6 +56,7 @@ class ProofReader:
         self._lock = threading.Lock()
         self._store = SqlTileStore()
         self._tree: TileTree | None = None
+        self._sizes: OrderedDict[tuple[bytes, tuple[VerifierKey, VerifierKey]], int] = OrderedDict()
 
     def inclusion(
         self, connection: Connection, index: int, *, size: int, root: bytes, within: int | None = None
@@ -74,6 +77,22 @@ class ProofReader:
         """
         with self._lock:
             return self._at(connection, size, root).consistency(old_size, size)
+
+    def own_size(self, note: bytes, keys: tuple[VerifierKey, VerifierKey]) -> int | None:
+        """The size of the tree in a checkpoint by a log's key and time key, whose signatures are verified once; None if it is not by them."""
+        size = self._sizes.get((note, keys))
+        if size is None:
+            try:
+                opened = open_checkpoint(note, keys[0], keys[1:])
+                asserted_time(opened, keys[1])
+            except (LogError, MalformedError):
+                return None
+            size = opened.checkpoint.size
+            with self._lock:
+                self._sizes[note, keys] = size
+                if len(self._sizes) > CHECKPOINT_CACHE_ENTRIES:
+                    self._sizes.popitem(last=False)
+        return size
 
     def _at(self, connection: Connection, size: int, root: bytes) -> TileTree:
         self._store.connection = connection
@@ -96,10 +115,8 @@ def first_proof(
     note = first_checkpoint(connection, index)
     if note is None or note == last:
         return None
-    try:
-        first = open_checkpoint(note, keys[0], keys[1:])
-        asserted_time(first, keys[1])
-    except (LogError, MalformedError):  # from before the log's keys were changed, or damaged, which fsck names
+    within = proofs.own_size(note, keys)
+    if within is None:  # from before the log's keys were changed, or damaged, which fsck names
         return None
-    hashes = proofs.inclusion(connection, index, size=size, root=root, within=first.checkpoint.size)
+    hashes = proofs.inclusion(connection, index, size=size, root=root, within=within)
     return LogProof(index, tuple(hashes), note).text()

@@ -7,8 +7,11 @@ import hashlib
 import json
 
 import pytest
+from sqlalchemy import event, inspect
 
 from datasigil.credentials.did import parse_did_document
+from service.fsck import check_everything
+from service.migrating import migrate
 
 FULL = {
     "intendedPurpose": ["fine-tuning", "research"],
@@ -73,6 +76,42 @@ def test_exact_filters_find_what_says_so_and_nothing_else(registry, publisher, d
         "use=fine-tuning&status=revoked": [],
     }
     assert {query: found(registry, query) for query in expected} == expected
+
+
+def test_sqlite_walks_the_narrow_index_whatever_is_filtered_by_and_never_the_documents(datasets, registry):
+    engine, plans = registry.state.database.reader, []
+
+    def explain(connection, cursor, statement, parameters, _context, _many):
+        if "ORDER BY" in statement and engine.dialect.name == "sqlite":
+            rows = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+            plans.append(" / ".join(row[3] for row in rows))
+
+    queries = ("status=revoked", "issuedTo=2020-01-01", "provenBy=2020-01-01&q=a", "type=DatasetCredential&role=observer",
+               "publisher=x&license=MIT", "status=active&use=fine-tuning&issuedFrom=2020-01-01")  # fmt: skip
+    event.listen(engine, "before_cursor_execute", explain)
+    for query in queries:
+        found(registry, query)
+    event.remove(engine, "before_cursor_execute", explain)
+    assert len(plans) == (len(queries) if engine.dialect.name == "sqlite" else 0)
+    for plan in plans:
+        assert "SCAN credential USING COVERING INDEX credential_search" in plan
+    assert "credential_search" in {one["name"] for one in inspect(engine).get_indexes("credential")}
+
+
+def test_the_search_index_goes_down_and_up_with_what_the_tables_hold(open_registry):
+    first = open_registry()
+    publisher = first.login()
+    revoked, active = publisher.publish(), publisher.publish()
+    answer = first.http.post("/credentials/status", json=publisher.status_request(revoked), headers=publisher.headers)
+    assert answer.status_code == 200, answer.text
+    first.http.__exit__(None, None, None)
+    assert migrate(first.settings, "0006").endswith("0007 -> 0006")
+    assert migrate(first.settings, "head").endswith("0006 -> 0007")
+    again = open_registry()
+    for query, document in (("status=revoked", revoked), ("status=active&role=publisher", active)):
+        assert found(again, query) == [document["id"]]
+    again.http.__exit__(None, None, None)
+    assert check_everything(again.settings).clean
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ def test_roots_and_proofs_equal_those_of_the_whole_tree(size):
     for index in range(0, size, 1 + size // 60):
         assert tree.inclusion(index) == merkle.inclusion_proof(leaves, index)
         assert tree.leaf(index) == LEAVES[index]
+    assert b"".join(tree.leaves(tile) for tile in range(-(-size // 256))) == b"".join(leaves)
     for old in range(1, size + 1, 1 + size // 60):
         assert tree.consistency(old) == merkle.consistency_proof(leaves, old)
 
@@ -149,6 +150,8 @@ def test_proofs_outside_the_tree_are_refused():
         ("INCLUSION", lambda: tree.inclusion(5, 5)),
         ("INCLUSION", lambda: tree.inclusion(0, 0)),
         ("INCLUSION", lambda: tree.leaf(10)),
+        ("INCLUSION", lambda: tree.leaves(1)),
+        ("INCLUSION", lambda: tree.leaves(-1)),
         ("TREE_SIZE", lambda: tree.inclusion(0, 11)),
         ("TREE_SIZE", lambda: tree.root_at(11)),
         ("TREE_SIZE", lambda: tree.root_at(-1)),

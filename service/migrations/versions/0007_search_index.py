@@ -1,0 +1,21 @@
+"""What searches filter by, beside each credential's number in one narrow index.
+
+Here: revision 0007, frozen as released. Not here: the present tables (`service.tables`). No row changes.
+"""
+
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+COLUMNS = ["seq", "type", "role", "issued", "registered_at", "revoked", "suspended", "publisher_id"]
+
+
+def upgrade() -> None:
+    op.create_index("credential_search", "credential", COLUMNS, unique=False)
+
+
+def downgrade() -> None:
+    op.drop_index("credential_search", table_name="credential")
