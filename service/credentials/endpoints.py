@@ -19,7 +19,7 @@ from service.credentials.bundles import bundle_of
 from service.credentials.idempotency import idempotency_key
 from service.credentials.indexing import facet, words_of
 from service.credentials.registration import Context, check, signed_in_jcs
-from service.credentials.repository import CredentialRow, Filter, document_of, lookup, public_manifest, search
+from service.credentials.repository import CredentialRow, document_of, lookup, public_manifest
 from service.credentials.schemas import (
     CredentialPage,
     CredentialSummary,
@@ -28,6 +28,7 @@ from service.credentials.schemas import (
     PublishReply,
     PublishRequest,
 )
+from service.credentials.searching import Filter, search
 from service.credentials.storing import RegisterCredential
 from service.documentation import READ_PROBLEMS, WRITE_PROBLEMS, body_of, problems, signed_document
 from service.express import Endpoint

@@ -5,14 +5,13 @@ Lives here: statements. Not here: what is derived from a credential (`indexing`)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Select,
     and_,
     bindparam,
     exists,
@@ -23,12 +22,10 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.sql.elements import UnaryExpression
-from sqlalchemy.sql.operators import custom_op
 
 from service.limits import LINEAGE_CREDENTIALS_MAX, LINEAGE_NODES_MAX
 from service.prepared import Prepared
-from service.tables import CREDENTIALS, EDGES, KNOWN_DIGESTS, MANIFESTS, PUBLISHERS, SEARCH_TERMS
+from service.tables import CREDENTIALS, EDGES, KNOWN_DIGESTS, MANIFESTS, SEARCH_TERMS
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,6 @@ class CredentialRow:
 
 
 _C = CREDENTIALS.c
-_OTHER = CREDENTIALS.alias("other")
 ROW = tuple(_C[name] for name in CredentialRow.__dataclass_fields__)
 
 
@@ -107,24 +103,6 @@ class Derived:
     seq: int
     digests: Sequence[DigestRow]
     terms: Collection[str]
-
-
-@dataclass(frozen=True)
-class Filter:
-    """What a search asks for; empty members ask for nothing."""
-
-    terms: tuple[str, ...] = ()
-    type: str = ""
-    issuer: str = ""
-    license: str = ""
-    role: str = ""
-    status: str = ""
-    subject_id: str = ""
-    facets: tuple[str, ...] = ()
-    publisher: str = ""  # DID or slug
-    issued_from: str = ""  # RFC 3339 dates: what the publisher claims
-    issued_to: str = ""
-    proven_by: int = 0  # seconds since 1970: registered by then, which the log proves
 
 
 # What every registration and every read asks is built once: building a statement costs as much as running it.
@@ -263,67 +241,6 @@ def set_status(connection: Connection, seq: int, purpose: str, *, value: bool) -
     connection.execute(update(CREDENTIALS).where(_C.seq == seq).values({column: value}))
 
 
-def search(connection: Connection, wanted: Filter, *, before: int | None, count: int) -> list[CredentialRow]:
-    """Credentials that meet every member of a filter, newest first, older than `before`.
-
-    The numbers are found first, in indices alone: a row lies behind its document. SQLite has no figures about the data to plan by; where
-    anything is asked that only `credential_search` holds, it is made to walk that one index, which is good for every mixture of filters.
-    """
-    sqlite = connection.dialect.name == "sqlite"
-    of: _Of = _walked if sqlite and _narrow(wanted, _as_it_is) else _as_it_is
-    conditions = [of(_C.seq).in_(numbers.scalar_subquery()) for numbers in _indexed(wanted)] + _narrow(wanted, of)
-    if before is not None:
-        conditions.append(of(_C.seq) < before)
-    found = select(_C.seq).where(*conditions).order_by(_C.seq.desc()).limit(count).scalar_subquery()
-    rows = connection.execute(select(*ROW).where(_C.seq.in_(found)).order_by(_C.seq.desc()))
-    return [CredentialRow(*row) for row in rows]
-
-
-_Of = Callable[[ColumnElement[Any]], ColumnElement[Any]]
-
-
-def _as_it_is(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return column
-
-
-def _walked(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """`+column`, which SQLite looks up in no index (https://www.sqlite.org/optoverview.html, section 6.3)."""
-    return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
-
-
-def _indexed(wanted: Filter) -> list[Select[tuple[int]]]:
-    """The numbers of credentials that meet what has an index of its own."""
-    words = SEARCH_TERMS.c
-    found = [select(words.credential_seq).where(_begins(term)) for term in wanted.terms]
-    found += [select(words.credential_seq).where(words.term == facet) for facet in wanted.facets]
-    for name in ("issuer", "license", "subject_id"):
-        value = getattr(wanted, name)
-        if value:
-            found.append(select(_OTHER.c.seq).where(_OTHER.c[name] == value))
-    return found
-
-
-def _narrow(wanted: Filter, of: _Of) -> list[ColumnElement[bool]]:
-    """What is decided by the columns of `credential_search`: type, role, status, publisher, ages."""
-    found: list[ColumnElement[bool]] = [
-        of(_C[name]) == getattr(wanted, name) for name in ("type", "role") if getattr(wanted, name)
-    ]
-    if wanted.status:
-        found.append(_status(wanted.status))
-    if wanted.publisher:
-        named = or_(PUBLISHERS.c.did == wanted.publisher, PUBLISHERS.c.slug == wanted.publisher)
-        found.append(of(_C.publisher_id).in_(select(PUBLISHERS.c.id).where(named).scalar_subquery()))
-    if wanted.issued_from:
-        found.append(_C.issued >= wanted.issued_from)
-    if wanted.issued_to:
-        found.append(_C.issued <= wanted.issued_to)
-    if wanted.issued_from or wanted.issued_to:
-        found.append(_C.issued.not_in(("", "unknown")))  # no claim is not an age
-    if wanted.proven_by:
-        found.append(_C.registered_at <= wanted.proven_by)
-    return found
-
-
 def lookup(connection: Connection, sha256: str, count: int) -> list[tuple[DigestRow, CredentialRow]]:
     """What is known under a digest, newest first."""
     digest = KNOWN_DIGESTS.c
@@ -387,17 +304,3 @@ def card_digest(connection: Connection, seq: int) -> str | None:
 
 def _named(identifier: str) -> ColumnElement[bool]:
     return or_(_C.id == identifier, _C.digest == identifier)
-
-
-def _begins(term: str) -> ColumnElement[bool]:
-    """Words that start with `term`: a range on the index, in byte order."""
-    words = SEARCH_TERMS.c
-    return and_(words.term >= term, words.term < term + "\U0010ffff")
-
-
-def _status(status: str) -> ColumnElement[bool]:
-    if status == "revoked":
-        return _C.revoked.is_(True)
-    if status == "suspended":
-        return and_(_C.suspended.is_(True), _C.revoked.is_(False))
-    return and_(_C.suspended.is_(False), _C.revoked.is_(False))

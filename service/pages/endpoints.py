@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from service.credentials.endpoints import Cursor, Identifier, Text, query_terms, search_page
-from service.credentials.repository import Filter
+from service.credentials.searching import Filter
 from service.limits import PAGE_DEFAULT_ITEMS
 from service.pages.badge import badge_svg
 from service.pages.views import credential_view, log_view

@@ -8,8 +8,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from service.credentials.endpoints import Cursor, Limit, Text, query_terms, search_page
-from service.credentials.repository import Filter
 from service.credentials.schemas import CredentialPage
+from service.credentials.searching import Filter
 from service.documentation import READ_PROBLEMS, problems
 from service.limits import PAGE_DEFAULT_ITEMS
 from service.replies import json_reply

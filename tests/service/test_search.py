@@ -105,8 +105,8 @@ def test_the_search_index_goes_down_and_up_with_what_the_tables_hold(open_regist
     answer = first.http.post("/credentials/status", json=publisher.status_request(revoked), headers=publisher.headers)
     assert answer.status_code == 200, answer.text
     first.http.__exit__(None, None, None)
-    assert migrate(first.settings, "0006").endswith("0007 -> 0006")
-    assert migrate(first.settings, "head").endswith("0006 -> 0007")
+    assert migrate(first.settings, "0007").endswith("0008 -> 0007")
+    assert migrate(first.settings, "head").endswith("0007 -> 0008")
     again = open_registry()
     for query, document in (("status=revoked", revoked), ("status=active&role=publisher", active)):
         assert found(again, query) == [document["id"]]

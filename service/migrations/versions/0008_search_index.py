@@ -1,12 +1,12 @@
 """What searches filter by, beside each credential's number in one narrow index.
 
-Here: revision 0007, frozen as released. Not here: the present tables (`service.tables`). No row changes.
+Here: revision 0008, frozen as released. Not here: the present tables (`service.tables`). No row changes.
 """
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
