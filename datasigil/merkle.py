@@ -8,6 +8,7 @@ section 2.1). Not here: what a leaf contains (`datasets/manifest`, `transparency
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from datasigil.errors import LogError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 HASH_BYTES = 32
+_RUN = 1 << 12  # hashes that are held at once while a root is computed; a power of two
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -35,23 +37,23 @@ def root_of(leaf_hashes: Iterable[bytes]) -> bytes:
     Raises:
         LogError: EMPTY_TREE, when there is no leaf.
     """
-    stack: list[bytes] = []
-    for size, leaf in enumerate(leaf_hashes, 1):
-        stack.append(leaf)
-        # As many pairs close as the count has trailing zero bits.
-        for _ in range((size & -size).bit_length() - 1):
-            right = stack.pop()
-            stack[-1] = node_hash(stack[-1], right)
-    if not stack:
+    remaining = iter(leaf_hashes)
+    # A run whose length is a power of two is a whole subtree; the last run, whatever its length, is the tree's right edge.
+    roots = [_joined(run) for run in iter(lambda: list(islice(remaining, _RUN)), [])]
+    if not roots:
         raise LogError("EMPTY_TREE", "an empty tree has no root that proves anything", expected="at least one leaf")
-    return _fold(stack)
+    return _joined(roots)
 
 
-def _fold(peaks: Sequence[bytes]) -> bytes:
-    root = peaks[-1]
-    for peak in reversed(peaks[:-1]):
-        root = node_hash(peak, root)
-    return root
+def _joined(level: list[bytes]) -> bytes:
+    """Return the root over a list of subtrees' roots: pairs are joined level by level, and one without a partner moves up."""
+    while len(level) > 1:
+        lefts = iter(level)
+        above = [sha256(b"\x01" + left + right).digest() for left, right in zip(lefts, lefts, strict=False)]
+        if len(level) % 2:
+            above.append(level[-1])
+        level = above
+    return level[0]
 
 
 def _split(size: int) -> int:

@@ -29,7 +29,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """
     words = list(argv)
     if words[:2] != ["curate", "record"]:
-        return parser().parse_args(words)
+        return parser(words[0] if words else "").parse_args(words)
     at = words.index("--") if "--" in words else len(words)
     top = argparse.ArgumentParser(prog=f"{_PROGRAM} curate", allow_abbrev=False)
     _record(top.add_subparsers(required=True, dest="command"))
@@ -38,8 +38,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return given
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+def parser(wanted: str = "") -> argparse.ArgumentParser:
+    """Return the parser of the whole command line, or of the one command that is wanted: the others cost time to make."""
+    known = {
+        "init": _init, "key": _key, "login": _login, "manifest": _manifest, "issue": _issue, "publish": _publish,
+        "revoke": _changes, "suspend": _changes, "resume": _changes, "status": _status, "search": _search, "lineage": _lineage,
+        "impact": _impact, "diff": _diff, "prove": _prove, "observe": _observe, "curate": _curate, "attest": _attest, "grant": _grant,
+        "export": _export, "files": _files,
+    }  # fmt: skip
     top, commands = program(
         _PROGRAM,
         "Describe, hash, sign and publish a dataset; revoke it, and see whom that hits.",
@@ -49,27 +55,7 @@ def parser() -> argparse.ArgumentParser:
         "datasigil issue contracts/ --description contracts.dataset.toml --key me -o credential.json",
         "datasigil publish credential.json",
     )
-    for add in (
-        _init,
-        _key,
-        _login,
-        _manifest,
-        _issue,
-        _publish,
-        _changes,
-        _status,
-        _search,
-        _lineage,
-        _impact,
-        _diff,
-        _prove,
-        _observe,
-        _curate,
-        _attest,
-        _grant,
-        _export,
-        _files,
-    ):
+    for add in (known[wanted],) if wanted in known else dict.fromkeys(known.values()):
         add(commands)
     return top
 

@@ -6,8 +6,8 @@ that had changed less than `RACY_NS` before it was looked at is never remembered
 time. Not here: any check. Whoever verifies reads every byte: import contracts keep this module out of everything but the
 publisher's command line. Whoever can write to the user's cache can change what the user signs, as with the user's keys.
 
-The file: a line of JSON, then the columns of `table` and `walk` as they stand in memory, closed by nothing: the line holds
-the length of each and the BLAKE3 digest of them all. A file that is not as it must be counts as no file.
+The file: the columns of `table` and `walk` as they stand in memory, with every file's tree leaf; a line of JSON with the length and
+BLAKE3 digest of each column; then that line's own digest and length. What is not as it must be counts as nothing.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ import json
 import os
 import sys
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from struct import Struct
+from typing import Any, Final, NamedTuple
 
-from datasigil.datasets.entry import Manifest
+from blake3 import blake3
+
+from datasigil.datasets.entry import LeafPass, Manifest
 from datasigil.datasets.table import BLOCK, DIGEST_BYTES, ChunkTree, EntryTable, PathColumn
 from datasigil.datasets.walk import SignatureTable
 from datasigil.record import dataclass
@@ -36,12 +40,21 @@ CACHES_KEPT: Final = 64
 RACY_NS: Final = 2_000_000_000
 """nanoseconds; the coarsest clock of a file system in use, that of FAT."""
 _TYPE: Final = "HashCache"
-_VERSION: Final = 1
-_SIGNATURES: Final = ("modified", "changed", "inodes")
-_COLUMNS: Final = ("text", "ends", "sizes", *_SIGNATURES, "sha256", "blake3", "clean")
+_VERSION: Final = 2
+_SEEN: Final = ("sizes", "modified", "changed", "inodes")
+_COLUMNS: Final = ("text", "ends", *_SEEN, "sha256", "blake3", "clean", "leaves")
 _WIDTH: Final = 8  # bytes of a number in a column
+_END: Final = Struct("<32sQ")  # BLAKE3 digest of the line of JSON, its length
 READ_BYTES: Final = 1 << 20
 _Choices = tuple[tuple[str, ...], tuple[str, ...]]  # digests, ignored paths
+
+
+class _Place(NamedTuple):
+    """One column in a file."""
+
+    start: int
+    length: int
+    digest: str
 
 
 class _File:
@@ -88,46 +101,44 @@ class _Block:
 class Remembered:
     """An earlier run, as it lies in its file; of its columns only what is compared at the moment is in memory."""
 
-    def __init__(
-        self, file: _File, head: Mapping[str, Any], places: Mapping[str, tuple[int, int]], choices: _Choices
-    ) -> None:
+    def __init__(self, file: _File, head: Mapping[str, Any], choices: _Choices) -> None:
         self._file = file
         self._head = head
-        self._places = places
+        self._places = _places(head)
         self._choices = choices
-        self._count = places["sizes"][1] // _WIDTH
+        self._count = self._places["clean"].length
         self._chunks = {int(index): ChunkTree(tree[0], tree[1]) for index, tree in head["chunks"].items()}
+        self._runs: list[tuple[range, int]] = []  # entries of the new run, and where they stood in this one
 
-    def is_unchanged(self, paths: PathColumn, found: SignatureTable) -> bool:
-        """Tell whether the folder holds exactly the files of the earlier run, unchanged."""
-        return (
-            self._is_column("text", paths.text)
-            and all(self._is_column(name, getattr(found, name)) for name in ("sizes", *_SIGNATURES))
-            and all(all(block) for block in self._file.blocks(*self._places["clean"]))
+    def has_paths(self, paths: PathColumn) -> bool:
+        """Tell whether the paths of the earlier run were these."""
+        return self._is_column("text", paths.text)
+
+    def unchanged(self, paths: PathColumn, found: SignatureTable) -> Manifest | None:
+        """Return the manifest of the earlier run when the folder holds exactly its files, all of them clean and unchanged."""
+        same = (
+            self._head["clean"]
+            and self.has_paths(paths)
+            and all(self._is_column(name, getattr(found, name)) for name in _SEEN)
         )
+        return self._manifest(paths, found) if same else None
 
     def _is_column(self, name: str, column: bytearray | array[int]) -> bool:
-        start, length = self._places[name]
+        place = self._places[name]
         with memoryview(column) as whole, whole.cast("B") as view:
-            if len(view) != length:
-                return False
-            at = 0
-            for block in self._file.blocks(start, length):
-                if bytes(view[at : at + len(block)]) != block:  # views compare byte by byte
-                    return False
-                at += len(block)
-            return at == length
+            return len(view) == place.length and _digest([view]) == place.digest
 
-    def manifest_of(self, paths: PathColumn, found: SignatureTable) -> Manifest:
-        """Return the manifest of the earlier run, which was found unchanged."""
+    def _manifest(self, paths: PathColumn, found: SignatureTable) -> Manifest | None:
         digests, ignored = self._choices
         table = EntryTable(blake3="blake3" in digests)
         table.paths, table.sizes, table.chunks = paths, found.sizes, self._chunks
         for name in digests:
             column = table.sha256 if name == "sha256" else table.blake3
             assert column is not None
-            for block in self._file.blocks(*self._places[name]):
+            for block in self._column(name):
                 column += block
+            if not self._is_column(name, column):
+                return None
         manifest = Manifest(table, digests, ignored)
         # What is computed from the columns at need was computed when they were stored.
         manifest.__dict__.update(digest=self._head["manifestDigest"], root=bytes.fromhex(self._head["root"]))
@@ -135,6 +146,9 @@ class Remembered:
 
     def take_over(self, table: EntryTable, paths: PathColumn, found: SignatureTable) -> Iterator[range]:
         """Copy into `table` what is known of files that are as they were; yield their indexes, rising, in runs."""
+        self._runs.clear()
+        if any(_digest(self._column(name)) != self._places[name].digest for name in _COLUMNS):
+            return
         now, count = 0, len(paths)
         for block in self._blocks():
             if block.is_run_of(paths, found, now):
@@ -157,16 +171,25 @@ class Remembered:
             for offset, index in enumerate(indexes, block.start + at):
                 if offset in self._chunks:
                     table.chunks[index] = self._chunks[offset]
+        self._runs.append((indexes, block.start + at))
         return indexes
+
+    def leaves(self, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
+        """Yield runs of the tree leaves of entries that were taken over, each with the index that its first one has now."""
+        for indexes, earlier in self._runs[bisect_right(self._runs, start, key=lambda run: run[0].stop - 1) :]:
+            first, last = max(start, indexes.start), min(stop, indexes.stop)
+            if first >= last:
+                return
+            yield first, self._some("leaves", earlier + first - indexes.start, last - first, DIGEST_BYTES)
 
     def _blocks(self) -> Iterator[_Block]:
         for start in range(0, self._count, BLOCK):
             some = min(BLOCK, self._count - start)
             ends = self._some("ends", start, some + 1, _WIDTH)
             first, last = (int.from_bytes(one, sys.byteorder) for one in (ends[:_WIDTH], ends[-_WIDTH:]))
-            text = self._file.read(self._places["text"][0] + first, last - first - 1)
+            text = self._file.read(self._places["text"].start + first, last - first - 1)
             signatures = SignatureTable()
-            for name in ("sizes", *_SIGNATURES):
+            for name in _SEEN:
                 getattr(signatures, name).frombytes(self._some(name, start, some, _WIDTH))
             digests = {name: self._some(name, start, some, DIGEST_BYTES) for name in self._choices[0]}
             yield _Block(
@@ -174,7 +197,10 @@ class Remembered:
             )
 
     def _some(self, name: str, start: int, count: int, width: int) -> bytes:
-        return self._file.read(self._places[name][0] + start * width, count * width)
+        return self._file.read(self._places[name].start + start * width, count * width)
+
+    def _column(self, name: str) -> Iterator[bytes]:
+        return self._file.blocks(self._places[name].start, self._places[name].length)
 
 
 class HashCache:
@@ -190,6 +216,7 @@ class HashCache:
         self._records = self._path.with_suffix(".records")
         self._rehash = rehash
         inside = os.path.realpath(folder)
+        self._before: Remembered | None = None
         self._usable = not (inside == real or inside.startswith(real.rstrip(os.sep) + os.sep))
         if not self._usable:
             self.note = f"nothing is remembered: the cache {folder} lies inside the dataset"
@@ -199,7 +226,8 @@ class HashCache:
         if self._rehash or not self._usable:
             return None
         try:
-            return _opened(_File(self._path), (tuple(digests), tuple(ignored)))
+            self._before = _opened(_File(self._path), (tuple(digests), tuple(ignored)))
+            return self._before
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -207,17 +235,23 @@ class HashCache:
             return None
 
     def store(self, manifest: Manifest, signatures: SignatureTable, started_ns: int) -> None:
-        """Remember a run that began at `started_ns` (Unix time); when that fails, `note` says why."""
+        """Remember a run that began at `started_ns` (Unix time); when that fails, `note` says why.
+
+        The manifest's digest and root, which need the text of every entry, come out of the same pass.
+        """
         if not self._usable:
             return
-        table = EntryTable.of(manifest.entries, manifest.digests)
-        clean = bytearray(one < started_ns - RACY_NS for one in signatures.changed)
+        clean = bytearray(map((started_ns - RACY_NS).__gt__, signatures.changed))
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_durably(self._path, _encode(manifest, table, signatures, clean), mode=0o600)
+            write_durably(self._path, _encode(manifest, signatures, clean, self._before), mode=0o600)
             self._let_go()
         except OSError as error:
             self.note = f"nothing was remembered: {self._path}: {error.strerror}"
+
+    def is_settled(self, found: SignatureTable, started_ns: int) -> bool:
+        """Tell whether every file and folder that was seen had last changed well before the run began at `started_ns`."""
+        return max(found.folders_changed, max(found.changed, default=0)) < started_ns - RACY_NS
 
     def record_counts(self) -> dict[str, int]:
         """Return the numbers of records that an earlier run counted, by `records.record_key`."""
@@ -251,16 +285,24 @@ class HashCache:
 
 
 def _encode(
-    manifest: Manifest, table: EntryTable, signatures: SignatureTable, clean: bytearray
+    manifest: Manifest, signatures: SignatureTable, clean: bytearray, before: Remembered | None
 ) -> Iterator[bytes | memoryview]:
-    from blake3 import blake3
-
-    stored = (table.paths.text, table.paths.ends, table.sizes, *(getattr(signatures, name) for name in _SIGNATURES),
+    """Yield a file piece by piece, and enter the manifest's digest and root, which come out of it, into `manifest`."""
+    table = EntryTable.of(manifest.entries, manifest.digests)
+    stored = (table.paths.text, table.paths.ends, *(getattr(signatures, name) for name in _SEEN),
               table.sha256, table.blake3 if table.blake3 is not None else bytearray(), clean)  # fmt: skip
-    columns = [memoryview(one).cast("B") if len(one) else memoryview(b"") for one in stored]  # no copies
+    columns = []
+    for column in stored:
+        view = memoryview(column).cast("B") if len(column) else memoryview(b"")  # no copies
+        columns.append([len(view), _digest([view])])
+        yield view
+    leaves = LeafPass(manifest, before.leaves if before is not None else lambda *_: ())
     hasher = blake3()
-    for column in columns:
-        hasher.update(column)
+    for piece in leaves:
+        hasher.update(piece)
+        yield piece
+    columns.append([len(table) * DIGEST_BYTES, hasher.hexdigest()])
+    manifest.__dict__.update(digest=leaves.digest, root=leaves.root)
     head = {
         "type": _TYPE,
         "formatVersion": _VERSION,
@@ -270,70 +312,60 @@ def _encode(
         "manifestDigest": manifest.digest,
         "root": manifest.root.hex(),
         "chunks": {str(index): [tree.count, tree.root] for index, tree in table.chunks.items()},
-        "lengths": [len(column) for column in columns],
-        "blake3": hasher.hexdigest(),
+        "clean": all(clean),
+        "columns": columns,
     }
-    yield json.dumps(head, separators=(",", ":")).encode() + b"\n"
-    yield from columns
+    line = json.dumps(head, separators=(",", ":")).encode() + b"\n"
+    yield line
+    yield _END.pack(blake3(line).digest(), len(line))
 
 
 def _opened(file: _File, choices: _Choices) -> Remembered | None:
     """Return the run in a file that is whole and was made with the same choices, else None: the folder is hashed anew."""
     size = os.fstat(file.descriptor).st_size
-    if size > CACHE_BYTES_MAX:
+    if not _END.size < size <= CACHE_BYTES_MAX:
         return None
-    line = _first_line(file)
+    digest, length = _END.unpack(file.read(size - _END.size, _END.size))
+    at = size - _END.size - length
+    if at < 0 or blake3(line := file.read(at, length)).digest() != digest:
+        return None
     try:
         head = json.loads(line)
-        places = _places(head, len(line) + 1)
         whole = (
             (head["type"], head["formatVersion"], head["byteOrder"]) == (_TYPE, _VERSION, sys.byteorder)
             and (tuple(head["digests"]), tuple(head["ignored"])) == choices
-            and places["clean"][0] + places["clean"][1] == size
-            and _are_columns(places, choices[0])
-            and _digest(file, len(line) + 1, size) == head["blake3"]
+            and _are_columns(_places(head), at, choices[0])
         )
-        return Remembered(file, head, places, choices) if whole else None
+        return Remembered(file, head, choices) if whole else None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        return None  # a file of another version, or a damaged one
+        return None  # a file of another version
 
 
-def _first_line(file: _File) -> bytes:
-    line = bytearray()
-    for block in file.blocks(0, CACHE_BYTES_MAX):
-        found, end, _ = block.partition(b"\n")
-        line += found
-        if end:
-            break
-    return bytes(line)
-
-
-def _places(head: Mapping[str, Any], at: int) -> dict[str, tuple[int, int]]:
-    """Return where each column starts in the file and how many bytes it has."""
-    places = {}
-    for name, length in zip(_COLUMNS, head["lengths"], strict=True):
+def _places(head: Mapping[str, Any]) -> dict[str, _Place]:
+    """Return where each column starts in the file, how many bytes it has, and their digest."""
+    places, at = {}, 0
+    for name, (length, digest) in zip(_COLUMNS, head["columns"], strict=True):
         if type(length) is not int or length < 0:
             raise ValueError("no length")
-        places[name] = (at, length)
+        places[name] = _Place(at, length, digest)
         at += length
     return places
 
 
-def _are_columns(places: Mapping[str, tuple[int, int]], digests: Sequence[str]) -> bool:
-    """Tell whether the columns are those of one number of files."""
-    count = places["clean"][1]
-    widths = {"ends": (count + 1) * _WIDTH, "sha256": count * DIGEST_BYTES}
-    widths |= dict.fromkeys(("sizes", *_SIGNATURES), count * _WIDTH)
+def _are_columns(places: Mapping[str, _Place], end: int, digests: Sequence[str]) -> bool:
+    """Tell whether the columns are those of one number of files, and fill the file up to `end`."""
+    count = places["clean"].length
+    widths = {"ends": (count + 1) * _WIDTH, "sha256": count * DIGEST_BYTES, "leaves": count * DIGEST_BYTES}
+    widths |= dict.fromkeys(_SEEN, count * _WIDTH)
     widths["blake3"] = count * DIGEST_BYTES if "blake3" in digests else 0
-    return all(places[name][1] == width for name, width in widths.items())
+    last = places["leaves"]
+    return last.start + last.length == end and all(places[name].length == width for name, width in widths.items())
 
 
-def _digest(file: _File, start: int, stop: int) -> str:
-    from blake3 import blake3
-
+def _digest(pieces: Iterable[bytes | memoryview]) -> str:
     hasher = blake3()
-    for block in file.blocks(start, stop - start):
-        hasher.update(block)
+    for piece in pieces:
+        hasher.update(piece)
     found: str = hasher.hexdigest()
     return found
 

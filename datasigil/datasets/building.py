@@ -15,6 +15,7 @@ from typing import Protocol
 from datasigil.datasets.engine import HashingRun
 from datasigil.datasets.entry import BOTH_DIGESTS, Manifest
 from datasigil.datasets.finding import FileFailure, Progress, failure
+from datasigil.datasets.limits import BRIEF_BYTES_MAX
 from datasigil.datasets.manifest_parser import check_choices, check_manifest
 from datasigil.datasets.paths import EVIDENCE_FOLDER, check_paths, display_path
 from datasigil.datasets.table import EntryTable, PathColumn, select
@@ -31,17 +32,20 @@ class Memory(Protocol):
         """Return the last run over this folder that was made with the same choices, or None."""
 
     def store(self, manifest: Manifest, signatures: SignatureTable, started_ns: int) -> None:
-        """Remember a run that began at `started_ns`."""
+        """Remember a run that began at `started_ns`, and enter the manifest's digest and root, which it computes on the way."""
+
+    def is_settled(self, found: SignatureTable, started_ns: int) -> bool:
+        """Tell whether all that was seen, folders too, was as it was seen already when the run began at `started_ns`."""
 
 
 class Recollection(Protocol):
     """One earlier run over the same folder."""
 
-    def is_unchanged(self, paths: PathColumn, found: SignatureTable) -> bool:
-        """Tell whether nothing at all has changed since."""
+    def unchanged(self, paths: PathColumn, found: SignatureTable) -> Manifest | None:
+        """Return the manifest that came of it when nothing at all has changed since, or None."""
 
-    def manifest_of(self, paths: PathColumn, found: SignatureTable) -> Manifest:
-        """Return the manifest that came of it, when nothing has changed since."""
+    def has_paths(self, paths: PathColumn) -> bool:
+        """Tell whether its paths were exactly these."""
 
     def take_over(self, table: EntryTable, paths: PathColumn, found: SignatureTable) -> Iterable[range]:
         """Copy into `table` what is known of the files that are as they were; yield their indexes, rising, in runs."""
@@ -60,7 +64,8 @@ def build_manifest(
     """Walk `root` and hash every file into a manifest; the folder is listed again at the end and must not have changed.
 
     `digests` is `("blake3", "sha256")` or `("sha256",)`; `.datasigil/` is always ignored. With `memory`, a file that is as it
-    was when it was hashed before is not read again, and a folder that is as it was is not listed again either.
+    was when it was hashed before is not read again, and a folder in which little was edited, and that a while ago, is not
+    listed again either: the manifest describes the moment at which the run began.
 
     Raises: DatasigilError DATA_FOLDER, EMPTY_DATASET, SYMLINK, SPECIAL_FILE, UNREADABLE, FILE_CHANGED or WORKER_LOST;
     MalformedError PATH, COLLISION, LIMIT or MANIFEST_FORM for names or arguments a manifest cannot hold.
@@ -72,9 +77,10 @@ def build_manifest(
     before = memory.load(names, skipped) if memory is not None else None
     with open_tree(Path(root)) as tree:
         paths, found = _listed(tree, skipped)
-        if before is not None and before.is_unchanged(paths, found):
-            return _with_records(before.manifest_of(paths, found), record_count)
-        check_paths(paths, place="")  # now, and not after hours of hashing
+        if before is not None and (same := before.unchanged(paths, found)) is not None:
+            return _with_records(same, record_count)
+        if before is None or not before.has_paths(paths):
+            check_paths(paths, place="")  # now, and not after hours of hashing
         table = EntryTable.blank(paths, found.sizes, blake3="blake3" in names)
         left = _take_over(before, table, paths, found) if before is not None else range(len(paths))
         run = HashingRun(
@@ -86,7 +92,10 @@ def build_manifest(
             signatures=select(found, left),
         )
         _hash_entries(run, left, table, names)
-        _refuse_changes(tree, skipped, paths, found)
+        # What is a moment's work over files that have kept still since before it began describes that beginning. Else it is looked at again.
+        brief = before is not None and sum(select(found.sizes, left)) <= BRIEF_BYTES_MAX
+        if not (brief and memory is not None and memory.is_settled(found, started)):
+            _refuse_changes(tree, skipped, paths, found)
     manifest = Manifest(table, names, skipped)
     check_manifest(manifest, paths_checked=True)
     if memory is not None:

@@ -9,7 +9,7 @@ Not here: entries as columns (`table`), reading a manifest (`manifest_parser`), 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
 from json.encoder import encode_basestring
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from datasigil.datasets.limits import CHUNK_BYTES
 from datasigil.datasets.paths import EVIDENCE_FOLDER
-from datasigil.datasets.table import BLOCK, ChunkTree, EntryTable, ManifestEntry, entry_text
+from datasigil.datasets.table import BLOCK, DIGEST_BYTES, ChunkTree, EntryTable, ManifestEntry, entry_text
 from datasigil.merkle import leaf_hash, root_of
 from datasigil.record import dataclass
 
@@ -148,10 +148,55 @@ def entry_leaf(entry: ManifestEntry) -> bytes:
 
 def leaves(manifest: Manifest) -> Iterator[bytes]:
     """Yield the tree leaf of every file, in order; see `entry_leaf`."""
-    lead = b"\0" + FILE_LEAF  # RFC 9162 section 2.1.1: a leaf's hash begins with a zero byte
     for texts in _text_blocks(manifest.entries):
-        for text in texts:
-            yield sha256(lead + text.encode("utf-8")).digest()
+        yield from _leaves_of(texts)
+
+
+def _leaves_of(texts: Iterable[str]) -> list[bytes]:
+    lead = b"\0" + FILE_LEAF  # RFC 9162 section 2.1.1: a leaf's hash begins with a zero byte
+    return [sha256(lead + text.encode("utf-8")).digest() for text in texts]
+
+
+KnownLeaves = Callable[[int, int], Iterable[tuple[int, bytes]]]
+"""Is asked for the tree leaves from one index to another, and yields runs of those that it knows, each with its first index."""
+
+
+class LeafPass:
+    """One pass over a manifest's entries that yields their tree leaves, 32 bytes each, in pieces.
+
+    Once all were taken, `digest` and `root` are those of the manifest: the text of every entry, on which all three rest, is
+    made once. A leaf that `known` knows is taken as it is.
+    """
+
+    def __init__(self, manifest: Manifest, known: KnownLeaves) -> None:
+        self._manifest = manifest
+        self._known = known
+        self.digest = ""
+        self.root = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        head, tail = frame(self._manifest)
+        hasher, lead = sha256(head), ""
+        roots: list[bytes] = []
+        for texts in _text_blocks(self._manifest.entries):
+            hasher.update((lead + ",".join(texts)).encode("utf-8"))
+            block = self._leaves(len(roots) * BLOCK, texts)
+            roots.append(root_of(block))
+            yield b"".join(block)
+            lead = ","
+        hasher.update(tail)
+        self.digest = hasher.hexdigest()
+        self.root = root_of(roots)  # a block is a whole subtree, since its length is a power of two
+
+    def _leaves(self, start: int, texts: list[str]) -> list[bytes]:
+        found = [b""] * len(texts)
+        for first, run in self._known(start, start + len(texts)):
+            some = [run[at : at + DIGEST_BYTES] for at in range(0, len(run), DIGEST_BYTES)]
+            found[first - start : first - start + len(some)] = some
+        missing = [at for at, leaf in enumerate(found) if not leaf]
+        for at, leaf in zip(missing, _leaves_of([texts[at] for at in missing]), strict=True):
+            found[at] = leaf
+        return found
 
 
 def _text_blocks(entries: Sequence[ManifestEntry]) -> Iterator[list[str]]:

@@ -68,6 +68,8 @@ FORK_FILES_MIN: Final = 4000
 """small files from which forked workers pay for their start."""
 FORK_BYTES_MIN: Final = 256 * 1024 * 1024
 """bytes in small files from which forked workers pay for their start."""
+BRIEF_BYTES_MAX: Final = 256 * 1024 * 1024
+"""bytes that are read within about a second: what was edited of a known folder, which is then not listed a second time."""
 WORKERS_MAX: Final = 16
 """processes or threads of one run."""
 READ_AHEAD_FILES: Final = 512

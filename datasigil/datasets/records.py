@@ -50,8 +50,12 @@ def count_each(
 
     Raises: as `count_records`.
     """
-    paths = entries.paths if isinstance(entries, EntryTable) else [entry.path for entry in entries]
-    tables = [entries[index] for index, path in enumerate(paths) if is_table(path)]
+    if isinstance(entries, EntryTable):
+        tables = [entries[index] for index in entries.paths.ending_in(_LINES + _TABLES)]
+    else:
+        tables = [entry for entry in entries if is_table(entry.path)]
+    if not tables:
+        return []
     counts = []
     with open_tree(root) as tree:
         for entry in tables:

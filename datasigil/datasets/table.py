@@ -7,7 +7,9 @@ means (`entry`), whether its values are allowed (`manifest_parser`, `paths`).
 
 from __future__ import annotations
 
+import re
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from json.encoder import encode_basestring
@@ -67,6 +69,12 @@ class PathColumn(Sequence[str]):
 
     def __len__(self) -> int:
         return len(self.ends) - 1
+
+    def ending_in(self, extensions: Sequence[str]) -> list[int]:
+        """Return the indexes of the paths that end in one of `extensions`, which are ASCII, in whatever case of letters."""
+        alternatives = "|".join(map(re.escape, extensions))
+        found = re.finditer(rf"(?:{alternatives})\0".encode(), self.text, re.IGNORECASE)
+        return [bisect_left(self.ends, match.end()) - 1 for match in found]
 
     @overload
     def __getitem__(self, index: int) -> str: ...

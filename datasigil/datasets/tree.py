@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -66,6 +67,9 @@ class Folder(Protocol):
     def stat(self, name: str) -> os.stat_result:
         """Look at a name without following a link."""
 
+    def changed_ns(self) -> int:
+        """Return when a name in the folder last came, went or changed, in Unix time; now, where nobody can tell."""
+
     def close(self) -> None:
         """Let go of the folder."""
 
@@ -94,6 +98,10 @@ class OpenFolder:
     def stat(self, name: str) -> os.stat_result:
         """Look at a name; see `Folder`."""
         return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+
+    def changed_ns(self) -> int:
+        """Return when the folder last changed; see `Folder`."""
+        return os.fstat(self.descriptor).st_ctime_ns
 
     def again(self) -> OpenFolder:
         """Return an independent handle on the same folder."""
@@ -141,6 +149,10 @@ class NamedFolder:
         if getattr(found, "st_file_attributes", 0) & _REPARSE_POINT:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
         return found
+
+    def changed_ns(self) -> int:
+        """Return the time of now: Windows keeps no time of change. See `Folder`."""
+        return time.time_ns()
 
     def close(self) -> None:
         """Nothing is held."""

@@ -10,7 +10,7 @@ import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, overload
+from typing import Final, NamedTuple, overload
 
 from datasigil.datasets.finding import FileFailure, failure
 from datasigil.datasets.limits import ENTRIES_MAX, PATH_BYTES_MAX
@@ -34,11 +34,13 @@ class Signature(NamedTuple):
 
 
 class SignatureTable(Sequence[Signature]):
-    """Signatures as columns: 32 bytes each."""
+    """Signatures as columns: 32 bytes each; `folders_changed` is when the youngest of the folders listed for it last changed."""
 
-    __slots__ = ("changed", "inodes", "modified", "sizes")
+    __slots__ = ("changed", "folders_changed", "inodes", "modified", "sizes")
+    COLUMNS: Final = ("sizes", "modified", "changed", "inodes")
 
     def __init__(self) -> None:
+        self.folders_changed = 0
         self.sizes = array("Q")
         self.modified = array("q")
         self.changed = array("q")
@@ -46,14 +48,15 @@ class SignatureTable(Sequence[Signature]):
 
     def add(self, looked: Sequence[os.stat_result]) -> None:
         """Add what was seen of some files."""
-        self.sizes.extend([one.st_size for one in looked])
-        self.modified.extend([one.st_mtime_ns for one in looked])
-        self.changed.extend([one.st_ctime_ns for one in looked])
-        self.inodes.extend([one.st_ino for one in looked])
+        # An array that is made of a list knows its length at once; one that is extended by a list grows item by item.
+        self.sizes += array("Q", [one.st_size for one in looked])
+        self.modified += array("q", [one.st_mtime_ns for one in looked])
+        self.changed += array("q", [one.st_ctime_ns for one in looked])
+        self.inodes += array("Q", [one.st_ino for one in looked])
 
     def extend(self, others: SignatureTable, order: Sequence[int]) -> None:
         """Add those of `others` that `order` names."""
-        for name in self.__slots__:
+        for name in self.COLUMNS:
             column = getattr(others, name)
             if isinstance(order, range):  # all in a row
                 getattr(self, name).extend(column[order.start : order.stop])
@@ -62,13 +65,13 @@ class SignatureTable(Sequence[Signature]):
 
     def clear(self) -> None:
         """Forget all of them."""
-        for name in self.__slots__:
+        for name in self.COLUMNS:
             del getattr(self, name)[:]
 
     def run(self, some: slice) -> SignatureTable:
         """Return a copy of some of them."""
         table = SignatureTable()
-        for name in self.__slots__:
+        for name in self.COLUMNS:
             setattr(table, name, getattr(self, name)[some])
         return table
 
@@ -86,7 +89,7 @@ class SignatureTable(Sequence[Signature]):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SignatureTable) and all(
-            getattr(self, name) == getattr(other, name) for name in self.__slots__
+            getattr(self, name) == getattr(other, name) for name in self.COLUMNS
         )
 
     __hash__ = None  # type: ignore[assignment]  # it can grow
@@ -138,7 +141,10 @@ def walk_tree(
         prefix = f"{doing}/" if doing else ""
         looked = SignatureTable()
         try:
-            names = tree.folder(doing).names(None if signatures is None else looked.add)
+            folder = tree.folder(doing)
+            names = folder.names(None if signatures is None else looked.add)
+            if signatures is not None:  # after the listing, so that what went before it was listed shows
+                signatures.folders_changed = max(signatures.folders_changed, folder.changed_ns())
         except OSError as error:
             failures.append(opening_failure(tree, doing or ".", error))
             continue

@@ -6,11 +6,12 @@ import shutil
 import time
 
 import pytest
+from blake3 import blake3
 
 from datasigil.datasets import building
 from datasigil.datasets.files import build_manifest
 from datasigil.datasets.limits import CHUNKED_FILE_MIN_BYTES
-from datasigil.datasets.manifest import manifest_bytes
+from datasigil.datasets.manifest import manifest_bytes, manifest_digest, manifest_root
 from datasigil.datasets.records import count_each, record_key
 from datasigil.datasets.small import BatchReader
 from publisher_cli import hash_cache
@@ -206,37 +207,59 @@ def truncated(data):
     return data[:-1]
 
 
-def flipped(data):
-    return data[:-40] + bytes([data[-40] ^ 1]) + data[-39:]
+def flipped(at):
+    return lambda data: data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
-def other_version(data):
-    return data.replace(b'"formatVersion":1', b'"formatVersion":2', 1)
+def with_line(change):
+    """A file whose last line was changed, and signed off as it is now."""
 
+    def changed(data):
+        start = data.rindex(b'{"type":"HashCache"')
+        line = change(data[start : -hash_cache._END.size])
+        return data[:start] + line + hash_cache._END.pack(blake3(line).digest(), len(line))
 
-def other_machine(data):
-    return data.replace(b'"little"', b'"big"', 1).replace(b'"big"', b'"big"', 1)
-
-
-def no_line(data):
-    return data.replace(b"\n", b"")
-
-
-def list_in_front(data):
-    return b"[]\n" + data
+    return changed
 
 
 @pytest.mark.parametrize(
     "damage",
-    [truncated, flipped, other_version, other_machine, no_line, list_in_front, lambda _: b"", lambda _: b"{}\n", os.urandom],
-)  # fmt: skip
+    [
+        truncated,
+        *map(flipped, (0, 3, -1, -9, -50)),
+        with_line(lambda line: line.replace(b'"formatVersion":2', b'"formatVersion":1')),
+        with_line(lambda line: line.replace(b'"little"', b'"big"')),
+        with_line(lambda line: b"[]\n"),
+        with_line(lambda line: b"{}\n"),
+        with_line(lambda line: line.replace(b'"columns":[[', b'"columns":[[1')),
+        lambda data: data[:100],
+        lambda data: data + data,
+        lambda data: b"",
+        lambda data: b"{}\n",
+        lambda data: os.urandom(200),
+        lambda data: os.urandom(32) + b"\xff" * 8,
+    ],
+)
 def test_a_damaged_cache_counts_as_none(dataset, tmp_path, hash_again, damage):
     hash_again()
     place = next((tmp_path / "cache").glob("*.hashes"))
     data = place.read_bytes()
-    place.write_bytes(os.urandom(200) if damage is os.urandom else damage(data))
+    place.write_bytes(damage(data))
+    edit(dataset)
     assert hash_again() == all_files(dataset)
     assert hash_again() == []
+
+
+def test_a_flipped_byte_anywhere_in_a_cache_never_changes_a_manifest(dataset, tmp_path, hash_again):
+    hash_again()
+    place = next((tmp_path / "cache").glob("*.hashes"))
+    data = place.read_bytes()
+    reread = 0
+    for at in range(0, len(data), 41):
+        place.write_bytes(flipped(at)(data))
+        reread += bool(hash_again())  # which compares what it makes with a manifest made afresh
+        place.write_bytes(data)
+    assert reread > len(data) // 82
 
 
 def test_a_cache_inside_the_dataset_is_not_used(dataset):
@@ -267,8 +290,9 @@ def test_the_cache_is_for_its_owner_only_and_bounded(dataset, tmp_path, monkeypa
     assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_change_between_listing_and_end_is_still_an_error(dataset, hash_again, tmp_path):
+def test_a_change_between_listing_and_end_is_still_an_error(dataset, hash_again, tmp_path, monkeypatch):
     hash_again()
+    monkeypatch.undo()
     edit(dataset)
 
     def write(*_):
@@ -277,6 +301,69 @@ def test_a_change_between_listing_and_end_is_still_an_error(dataset, hash_again,
     with pytest.raises(building.DatasigilError) as caught:
         build_manifest(dataset, memory=HashCache(tmp_path / "cache", dataset), progress=write)
     assert caught.value.code == "FILE_CHANGED"
+
+
+@pytest.fixture
+def listings(monkeypatch):
+    """How often a folder was listed for a manifest."""
+    seen = []
+    real = building.walk_tree
+
+    def counting(tree, *rest):
+        seen.append(tree)
+        return real(tree, *rest)
+
+    monkeypatch.setattr(building, "walk_tree", counting)
+    return seen
+
+
+def settle(monkeypatch):
+    """Let all that was written count as written long ago."""
+    real = time.time_ns
+    monkeypatch.setattr(building.time, "time_ns", lambda: real() + 3600 * 10**9)
+
+
+def test_a_small_edit_of_what_has_kept_still_needs_one_look(dataset, tmp_path, listings, monkeypatch):
+    settle(monkeypatch)
+    build_manifest(dataset, memory=HashCache(tmp_path / "cache", dataset))
+    assert len(listings) == 2  # a first run is always looked at again
+    edit(dataset)
+    (dataset / "data/added.txt").write_text("more")
+    listings.clear()
+    made = build_manifest(dataset, memory=HashCache(tmp_path / "cache", dataset))
+    assert len(listings) == 1
+    assert manifest_bytes(made) == manifest_bytes(build_manifest(dataset))
+    assert (made.digest, made.root) == (
+        manifest_digest(build_manifest(dataset)),
+        manifest_root(build_manifest(dataset)),
+    )
+
+
+def file_of_a_moment_ago(dataset):
+    (dataset / "data/added.txt").write_text("more")
+
+
+def folder_of_a_moment_ago(dataset):
+    (dataset / "empty.txt").unlink()
+
+
+@pytest.mark.parametrize("change", [file_of_a_moment_ago, folder_of_a_moment_ago, edit])
+def test_what_moved_a_moment_ago_is_looked_at_again(dataset, tmp_path, listings, change):
+    build_manifest(dataset, memory=HashCache(tmp_path / "cache", dataset))
+    change(dataset)
+    listings.clear()
+    build_manifest(dataset, memory=HashCache(tmp_path / "cache", dataset))
+    assert len(listings) == 2
+
+
+def test_a_large_edit_is_looked_at_again(dataset, tmp_path, listings, monkeypatch):
+    settle(monkeypatch)
+    monkeypatch.setattr(building, "BRIEF_BYTES_MAX", 10)
+    build_manifest(dataset, memory=HashCache(tmp_path / "cache", dataset))
+    (dataset / "README.md").write_text("eleven byte")
+    listings.clear()
+    build_manifest(dataset, memory=HashCache(tmp_path / "cache", dataset))
+    assert len(listings) == 2
 
 
 def test_counted_tables_are_not_read_again(dataset, tmp_path):
