@@ -26,6 +26,7 @@ from typing import Any, Final, NamedTuple
 from blake3 import blake3
 
 from datasigil.datasets.entry import LeafPass, Manifest
+from datasigil.datasets.seen import Seen
 from datasigil.datasets.table import BLOCK, DIGEST_BYTES, ChunkTree, EntryTable, PathColumn
 from datasigil.datasets.walk import SignatureTable
 from datasigil.record import dataclass
@@ -41,10 +42,12 @@ RACY_NS: Final = 2_000_000_000
 """nanoseconds; the coarsest clock of a file system in use, that of FAT."""
 _TYPE: Final = "HashCache"
 _VERSION: Final = 2
-_SEEN: Final = ("sizes", "modified", "changed", "inodes")
-_COLUMNS: Final = ("text", "ends", *_SEEN, "sha256", "blake3", "clean", "leaves")
+_SEEN: Final = Seen.COLUMNS
+_COLUMNS: Final = ("text", "ends", *_SEEN, "sha256", "blake3", "clean", "leaves", "roots")
 _WIDTH: Final = 8  # bytes of a number in a column
+_WIDTHS: Final = {name: getattr(Seen(), name).itemsize for name in _SEEN}
 _END: Final = Struct("<32sQ")  # BLAKE3 digest of the line of JSON, its length
+_COMPARED: Final = 512  # entries that are compared at once, and one by one where one of them differs
 READ_BYTES: Final = 1 << 20
 _Choices = tuple[tuple[str, ...], tuple[str, ...]]  # digests, ignored paths
 
@@ -108,6 +111,7 @@ class Remembered:
         self._choices = choices
         self._count = self._places["clean"].length
         self._chunks = {int(index): ChunkTree(tree[0], tree[1]) for index, tree in head["chunks"].items()}
+        self._length = 0  # of the new run
         self._runs: list[tuple[range, int]] = []  # entries of the new run, and where they stood in this one
 
     def has_paths(self, paths: PathColumn) -> bool:
@@ -150,6 +154,7 @@ class Remembered:
         if any(_digest(self._column(name)) != self._places[name].digest for name in _COLUMNS):
             return
         now, count = 0, len(paths)
+        self._length = count
         for block in self._blocks():
             if block.is_run_of(paths, found, now):
                 yield self._copied(table, block, 0, range(now, now + len(block.paths)))
@@ -171,26 +176,48 @@ class Remembered:
             for offset, index in enumerate(indexes, block.start + at):
                 if offset in self._chunks:
                     table.chunks[index] = self._chunks[offset]
-        self._runs.append((indexes, block.start + at))
+        if (
+            self._runs
+            and (last := self._runs[-1])[0].stop == indexes.start
+            and last[1] + len(last[0]) == block.start + at
+        ):
+            self._runs[-1] = (range(last[0].start, indexes.stop), last[1])
+        else:
+            self._runs.append((indexes, block.start + at))
         return indexes
 
     def leaves(self, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
         """Yield runs of the tree leaves of entries that were taken over, each with the index that its first one has now."""
-        for indexes, earlier in self._runs[bisect_right(self._runs, start, key=lambda run: run[0].stop - 1) :]:
+        for indexes, earlier in self._runs[self._first_run(start) :]:
             first, last = max(start, indexes.start), min(stop, indexes.stop)
             if first >= last:
                 return
             yield first, self._some("leaves", earlier + first - indexes.start, last - first, DIGEST_BYTES)
 
+    def root(self, block: int) -> bytes | None:
+        """Return the root over a block of entries that are those of the same block then, or None."""
+        start, stop = block * BLOCK, min(block * BLOCK + BLOCK, self._count)
+        at = self._first_run(start)
+        if at == len(self._runs):
+            return None
+        indexes, earlier = self._runs[at]
+        whole = stop % BLOCK == 0 or self._length == self._count  # the last block of both runs, if it is shorter
+        same = earlier == indexes.start <= start and stop <= indexes.stop and whole
+        return self._some("roots", block, 1, DIGEST_BYTES) if same else None
+
+    def _first_run(self, start: int) -> int:
+        """Return which of the runs is the first that reaches `start` or beyond."""
+        return bisect_right(self._runs, start, key=lambda run: run[0].stop - 1)
+
     def _blocks(self) -> Iterator[_Block]:
-        for start in range(0, self._count, BLOCK):
-            some = min(BLOCK, self._count - start)
+        for start in range(0, self._count, _COMPARED):
+            some = min(_COMPARED, self._count - start)
             ends = self._some("ends", start, some + 1, _WIDTH)
             first, last = (int.from_bytes(one, sys.byteorder) for one in (ends[:_WIDTH], ends[-_WIDTH:]))
             text = self._file.read(self._places["text"].start + first, last - first - 1)
             signatures = SignatureTable()
             for name in _SEEN:
-                getattr(signatures, name).frombytes(self._some(name, start, some, _WIDTH))
+                getattr(signatures, name).frombytes(self._some(name, start, some, _WIDTHS[name]))
             digests = {name: self._some(name, start, some, DIGEST_BYTES) for name in self._choices[0]}
             yield _Block(
                 start, text.decode("utf-8").split("\0"), signatures, digests, self._some("clean", start, some, 1)
@@ -241,7 +268,7 @@ class HashCache:
         """
         if not self._usable:
             return
-        clean = bytearray(map((started_ns - RACY_NS).__gt__, signatures.changed))
+        clean = bytearray(signatures.changed_before(started_ns - RACY_NS))
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_durably(self._path, _encode(manifest, signatures, clean, self._before), mode=0o600)
@@ -251,7 +278,8 @@ class HashCache:
 
     def is_settled(self, found: SignatureTable, started_ns: int) -> bool:
         """Tell whether every file and folder that was seen had last changed well before the run began at `started_ns`."""
-        return max(found.folders_changed, max(found.changed, default=0)) < started_ns - RACY_NS
+        settled = started_ns - RACY_NS
+        return found.folders_changed < settled and all(found.changed_before(settled))
 
     def record_counts(self) -> dict[str, int]:
         """Return the numbers of records that an earlier run counted, by `records.record_key`."""
@@ -296,12 +324,14 @@ def _encode(
         view = memoryview(column).cast("B") if len(column) else memoryview(b"")  # no copies
         columns.append([len(view), _digest([view])])
         yield view
-    leaves = LeafPass(manifest, before.leaves if before is not None else lambda *_: ())
+    leaves = LeafPass(manifest, before)
     hasher = blake3()
     for piece in leaves:
         hasher.update(piece)
         yield piece
     columns.append([len(table) * DIGEST_BYTES, hasher.hexdigest()])
+    yield (roots := b"".join(leaves.roots))
+    columns.append([len(roots), _digest([roots])])
     manifest.__dict__.update(digest=leaves.digest, root=leaves.root)
     head = {
         "type": _TYPE,
@@ -356,9 +386,10 @@ def _are_columns(places: Mapping[str, _Place], end: int, digests: Sequence[str])
     """Tell whether the columns are those of one number of files, and fill the file up to `end`."""
     count = places["clean"].length
     widths = {"ends": (count + 1) * _WIDTH, "sha256": count * DIGEST_BYTES, "leaves": count * DIGEST_BYTES}
-    widths |= dict.fromkeys(_SEEN, count * _WIDTH)
+    widths |= {name: count * width for name, width in _WIDTHS.items()}
     widths["blake3"] = count * DIGEST_BYTES if "blake3" in digests else 0
-    last = places["leaves"]
+    widths["roots"] = -(-count // BLOCK) * DIGEST_BYTES
+    last = places["roots"]
     return last.start + last.length == end and all(places[name].length == width for name, width in widths.items())
 
 

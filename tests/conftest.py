@@ -8,12 +8,18 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # A shell's background job starts with Ctrl-C ignored, which every program under test would inherit.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Time decides no test: a machine that does other things at once would fail what is right.
+settings.register_profile("datasigil", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("datasigil")
 
 
 def require_all() -> bool:

@@ -20,9 +20,27 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from run import REPOSITORY, make_small
+from run import REPOSITORY, make_small, measured
 
 WAIT_SECONDS = 2.5  # a file that was written a moment ago is never remembered
+LOOK = """
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+static void look(int at) {
+    DIR *folder = fdopendir(at);
+    struct dirent *entry;
+    struct statx seen;
+    while ((entry = readdir(folder))) {
+        if (entry->d_name[0] == '.') continue;
+        if (entry->d_type == DT_DIR) look(openat(at, entry->d_name, O_RDONLY | O_DIRECTORY));
+        else statx(at, entry->d_name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &seen);
+    }
+    closedir(folder);
+}
+int main(int count, char **words) { look(open(words[1], O_RDONLY | O_DIRECTORY)); return 0; }
+"""
 READ = """
 import hashlib, os, sys, time
 start = time.perf_counter()
@@ -47,6 +65,8 @@ print(time.perf_counter() - start)
 def command(home: Path, *words: object) -> tuple[float, float, float]:
     """Run `datasigil …`; return CPU seconds, wall seconds and peak memory in MiB, of the whole process tree."""
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    environment |= {"PYTHONPYCACHEPREFIX": str(home / "bytecode")}  # as installed: a wheel's modules are compiled
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "publisher_cli", *map(str, words)], stdout=subprocess.DEVNULL, env=environment
@@ -55,6 +75,13 @@ def command(home: Path, *words: object) -> tuple[float, float, float]:
     if os.waitstatus_to_exitcode(status):
         raise SystemExit("datasigil failed")
     return usage.ru_utime + usage.ru_stime, time.perf_counter() - start, usage.ru_maxrss / 1024
+
+
+def look_in_c(base: Path) -> Path:
+    """Compile what lists and looks at every file in C, and nothing else: the limit of a run over what is unchanged."""
+    (base / "look.c").write_text(LOOK)
+    subprocess.run(["cc", "-O2", "-o", base / "look", base / "look.c"], check=True)
+    return base / "look"
 
 
 def forget_pages(folder: Path) -> None:
@@ -71,6 +98,8 @@ def again(base: Path, files: int, rounds: int) -> None:
     make_small(folder, files)
     time.sleep(WAIT_SECONDS)
     rows: dict[str, list[tuple[float, float, float]]] = {}
+    command(base, "manifest", "--help")  # compiles what has no bytecode yet
+    look = look_in_c(base)
     for number in range(rounds):
         rows.setdefault("first run (--rehash)", []).append(command(base, "manifest", folder, "--rehash"))
         rows.setdefault("unchanged", []).append(command(base, "manifest", folder))
@@ -79,6 +108,7 @@ def again(base: Path, files: int, rounds: int) -> None:
         time.sleep(WAIT_SECONDS)
         rows.setdefault("ten files edited", []).append(command(base, "manifest", folder))
         rows.setdefault("nothing to do (--help)", []).append(command(base, "manifest", "--help"))
+        rows.setdefault("LIMIT C list and look", []).append((*measured([str(look), str(folder)]), 0.0))
     first = statistics.median(cpu for cpu, _, _ in rows["first run (--rehash)"])
     print(
         f"\ndatasigil manifest over {files} files of 1-10 KB ({rounds} rounds, median; load {os.getloadavg()[0]:.1f})"

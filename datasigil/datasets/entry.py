@@ -9,12 +9,12 @@ Not here: entries as columns (`table`), reading a manifest (`manifest_parser`), 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
 from json.encoder import encode_basestring
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from datasigil.datasets.limits import CHUNK_BYTES
 from datasigil.datasets.paths import EVIDENCE_FOLDER
@@ -157,46 +157,61 @@ def _leaves_of(texts: Iterable[str]) -> list[bytes]:
     return [sha256(lead + text.encode("utf-8")).digest() for text in texts]
 
 
-KnownLeaves = Callable[[int, int], Iterable[tuple[int, bytes]]]
-"""Is asked for the tree leaves from one index to another, and yields runs of those that it knows, each with its first index."""
+class KnownLeaves(Protocol):
+    """Tree leaves that need not be computed."""
+
+    def leaves(self, start: int, stop: int) -> Iterable[tuple[int, bytes]]:
+        """Yield runs of known leaves of the entries from `start` to `stop`, each with the index of its first."""
+
+    def root(self, block: int) -> bytes | None:
+        """Return the root over a block of `BLOCK` entries (the last may be shorter) all of whose leaves are known, or None."""
 
 
 class LeafPass:
     """One pass over a manifest's entries that yields their tree leaves, 32 bytes each, in pieces.
 
     Once all were taken, `digest` and `root` are those of the manifest: the text of every entry, on which all three rest, is
-    made once. A leaf that `known` knows is taken as it is.
+    made once. What `known` knows is taken as it is; `roots` are those over each block.
     """
 
-    def __init__(self, manifest: Manifest, known: KnownLeaves) -> None:
+    def __init__(self, manifest: Manifest, known: KnownLeaves | None) -> None:
         self._manifest = manifest
         self._known = known
         self.digest = ""
-        self.root = b""
+        self.roots: list[bytes] = []
+
+    @property
+    def root(self) -> bytes:
+        """The manifest's root: a block is a whole subtree, since its length is a power of two."""
+        return root_of(self.roots)
 
     def __iter__(self) -> Iterator[bytes]:
         head, tail = frame(self._manifest)
         hasher, lead = sha256(head), ""
-        roots: list[bytes] = []
         for texts in _text_blocks(self._manifest.entries):
             hasher.update((lead + ",".join(texts)).encode("utf-8"))
-            block = self._leaves(len(roots) * BLOCK, texts)
-            roots.append(root_of(block))
-            yield b"".join(block)
+            yield self._block(texts)
             lead = ","
         hasher.update(tail)
         self.digest = hasher.hexdigest()
-        self.root = root_of(roots)  # a block is a whole subtree, since its length is a power of two
 
-    def _leaves(self, start: int, texts: list[str]) -> list[bytes]:
+    def _block(self, texts: list[str]) -> bytes:
+        """Return the leaves of the next block, and enter its root."""
+        start = len(self.roots) * BLOCK
+        runs = list(self._known.leaves(start, start + len(texts))) if self._known is not None else []
+        root = self._known.root(len(self.roots)) if self._known is not None else None
+        if root is not None:
+            self.roots.append(root)
+            return b"".join(run for _, run in runs)
         found = [b""] * len(texts)
-        for first, run in self._known(start, start + len(texts)):
+        for first, run in runs:
             some = [run[at : at + DIGEST_BYTES] for at in range(0, len(run), DIGEST_BYTES)]
             found[first - start : first - start + len(some)] = some
         missing = [at for at, leaf in enumerate(found) if not leaf]
         for at, leaf in zip(missing, _leaves_of([texts[at] for at in missing]), strict=True):
             found[at] = leaf
-        return found
+        self.roots.append(root_of(found))
+        return b"".join(found)
 
 
 def _text_blocks(entries: Sequence[ManifestEntry]) -> Iterator[list[str]]:

@@ -17,6 +17,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from datasigil.datasets.seen import Seen
 from datasigil.datasets.tree import FILE_FLAGS, FOLDER_FLAGS, Names, OpenFolder
 from datasigil.errors import DatasigilError
 
@@ -152,7 +153,7 @@ class SnapshotFolder(OpenFolder):
             if look is not None:
                 looked.append(found)
         if look is not None:
-            look(looked)
+            look(Seen.of(looked))
         return Names(files, others)
 
     def open(self, name: str) -> int:

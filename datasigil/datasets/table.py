@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from json.encoder import encode_basestring
+from operator import add
 from typing import Final, NamedTuple, TypeVar, overload
 
 from datasigil.record import dataclass
@@ -58,12 +59,9 @@ class PathColumn(Sequence[str]):
             return
         together = "\0".join(paths)
         encoded = together.encode("utf-8")
-        ends = accumulate(
-            map(len, paths if together.isascii() else [path.encode("utf-8") for path in paths]),
-            lambda end, length: end + length + 1,
-            initial=self.ends.pop(),
-        )
-        self.ends.extend(ends)
+        lengths = map(len, paths if together.isascii() else [path.encode("utf-8") for path in paths])
+        before = accumulate(lengths, initial=self.ends.pop())
+        self.ends += array("Q", list(map(add, before, range(len(paths) + 1))))  # a byte more for each NUL
         self.text += encoded
         self.text += b"\0"
 

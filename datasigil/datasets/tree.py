@@ -15,18 +15,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from operator import attrgetter
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, Protocol
 
 from datasigil.datasets.finding import FileFailure, failure
 from datasigil.datasets.paths import display_path
+from datasigil.datasets.seen import LOOKED_AT_ONCE, Seen, look_at
 from datasigil.errors import DatasigilError
 
 Kind = Literal["file", "folder", "link", "special", "gone"]
-Look = Callable[[list[os.stat_result]], None]
+Look = Callable[[Seen], None]
 """Is handed what was seen of files, in the order in which they are listed."""
-_LOOKED_AT_ONCE: Final = 4096
 
 HAS_OPENAT: Final = (
     os.open in os.supports_dir_fd
@@ -85,7 +84,7 @@ class OpenFolder:
         with os.scandir(self.descriptor) as found:
             if look is None:
                 return _sorted_out(found)
-            return _look_at(found, None, look)
+            return _look_at(found, self, look)
 
     def open(self, name: str) -> int:
         """Open a file; see `Folder`."""
@@ -159,7 +158,6 @@ class NamedFolder:
 
 
 _IS_WINDOWS: Final = os.name == "nt"
-_NAME: Final = attrgetter("name")
 
 
 def _kind(entry: os.DirEntry[str]) -> Kind:
@@ -183,43 +181,35 @@ def _sorted_out(found: Iterator[os.DirEntry[str]]) -> Names:
     return Names(files, [(entry.name, kind) for entry in entries if (kind := _kind(entry)) != "file"])
 
 
-def _look_at(found: Iterator[os.DirEntry[str]], folder: NamedFolder | None, look: Look) -> Names:
+def _look_at(found: Iterator[os.DirEntry[str]], folder: OpenFolder | NamedFolder, look: Look) -> Names:
     """List names by their kinds, and hand over what is seen of the files, some thousand at a time."""
     names: list[str] = []
     listed: list[tuple[str, Kind]] = []
-    while some := list(islice(found, _LOOKED_AT_ONCE)):
+    while some := list(islice(found, LOOKED_AT_ONCE)):
         # A folder that fits comes out in order, which spares its columns a sorting; a larger one is put in order later.
-        some.sort(key=_NAME)
-        files = [entry for entry in some if entry.is_file(follow_symlinks=False)]
+        files = sorted([entry.name for entry in some if entry.is_file(follow_symlinks=False)])
         if _IS_WINDOWS:
-            files = [entry for entry in files if _kind(entry) == "file"]
+            files = sorted([entry.name for entry in some if _kind(entry) == "file"])
         if len(files) < len(some):
             listed += [(entry.name, kind) for entry in some if (kind := _kind(entry)) != "file"]
-        try:
-            if folder is None:
-                seen = [entry.stat(follow_symlinks=False) for entry in files]
-            else:
-                # A listing of Windows knows neither inode nor time of change.
-                seen = [folder.stat(entry.name) for entry in files]
-        except OSError:
+        seen = look_at(folder.descriptor, files) if isinstance(folder, OpenFolder) else None
+        if seen is None:
             files, seen = _look_one_by_one(files, folder, listed)
         look(seen)
-        names += [entry.name for entry in files]
+        names += files
     return Names(names, listed)
 
 
-def _look_one_by_one(
-    files: list[os.DirEntry[str]], folder: NamedFolder | None, listed: list[tuple[str, Kind]]
-) -> tuple[list[os.DirEntry[str]], list[os.stat_result]]:
+def _look_one_by_one(files: list[str], folder: Folder, listed: list[tuple[str, Kind]]) -> tuple[list[str], Seen]:
     """Return the files that are still there, and what is seen of them; the others are listed as gone."""
     here, seen = [], []
-    for entry in files:
+    for name in files:
         try:
-            seen.append(entry.stat(follow_symlinks=False) if folder is None else folder.stat(entry.name))
-            here.append(entry)
+            seen.append(folder.stat(name))
+            here.append(name)
         except OSError:
-            listed.append((entry.name, "gone"))
-    return here, seen
+            listed.append((name, "gone"))
+    return here, Seen.of(seen)
 
 
 class Tree:

@@ -7,13 +7,13 @@ and `list_tree`, which gathers it all. Not here: which of the files belong to th
 from __future__ import annotations
 
 import os
-from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, overload
+from typing import NamedTuple, overload
 
 from datasigil.datasets.finding import FileFailure, failure
 from datasigil.datasets.limits import ENTRIES_MAX, PATH_BYTES_MAX
+from datasigil.datasets.seen import NANOSECONDS, Seen
 from datasigil.datasets.tree import Names, Tree, opening_failure
 from datasigil.errors import DatasigilError
 from datasigil.record import dataclass, field
@@ -33,26 +33,19 @@ class Signature(NamedTuple):
         return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
-class SignatureTable(Sequence[Signature]):
-    """Signatures as columns: 32 bytes each; `folders_changed` is when the youngest of the folders listed for it last changed."""
+class SignatureTable(Seen, Sequence[Signature]):
+    """Signatures as columns; `folders_changed` is when the youngest of the folders listed for it last changed, in Unix nanoseconds."""
 
-    __slots__ = ("changed", "folders_changed", "inodes", "modified", "sizes")
-    COLUMNS: Final = ("sizes", "modified", "changed", "inodes")
+    __slots__ = ("folders_changed",)
 
     def __init__(self) -> None:
+        super().__init__()
         self.folders_changed = 0
-        self.sizes = array("Q")
-        self.modified = array("q")
-        self.changed = array("q")
-        self.inodes = array("Q")
 
-    def add(self, looked: Sequence[os.stat_result]) -> None:
+    def add(self, seen: Seen) -> None:
         """Add what was seen of some files."""
-        # An array that is made of a list knows its length at once; one that is extended by a list grows item by item.
-        self.sizes += array("Q", [one.st_size for one in looked])
-        self.modified += array("q", [one.st_mtime_ns for one in looked])
-        self.changed += array("q", [one.st_ctime_ns for one in looked])
-        self.inodes += array("Q", [one.st_ino for one in looked])
+        for name in self.COLUMNS:
+            getattr(self, name).extend(getattr(seen, name))
 
     def extend(self, others: SignatureTable, order: Sequence[int]) -> None:
         """Add those of `others` that `order` names."""
@@ -62,6 +55,10 @@ class SignatureTable(Sequence[Signature]):
                 getattr(self, name).extend(column[order.start : order.stop])
             else:
                 getattr(self, name).extend(map(column.__getitem__, order))
+
+    def changed_before(self, time_ns: int) -> Iterator[bool]:
+        """Yield of each file whether its time of change lies before a Unix time in nanoseconds."""
+        return map(divmod(time_ns, NANOSECONDS).__gt__, zip(self.changed, self.changed_ns, strict=True))
 
     def clear(self) -> None:
         """Forget all of them."""
@@ -85,7 +82,12 @@ class SignatureTable(Sequence[Signature]):
     def __getitem__(self, index: int | slice) -> Signature | list[Signature]:
         if isinstance(index, slice):
             return [self[number] for number in range(len(self))[index]]
-        return Signature(self.sizes[index], self.modified[index], self.changed[index], self.inodes[index])
+        return Signature(
+            self.sizes[index],
+            self.modified[index] * NANOSECONDS + self.modified_ns[index],
+            self.changed[index] * NANOSECONDS + self.changed_ns[index],
+            self.inodes[index],
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SignatureTable) and all(
