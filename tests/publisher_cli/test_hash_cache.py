@@ -15,7 +15,7 @@ from datasigil.datasets.limits import CHUNKED_FILE_MIN_BYTES
 from datasigil.datasets.manifest import manifest_bytes, manifest_digest, manifest_root
 from datasigil.datasets.records import count_each, record_key
 from datasigil.datasets.small import BatchReader
-from publisher_cli import hash_cache
+from publisher_cli import hash_cache, remembered
 from publisher_cli.hash_cache import HashCache
 
 FILES = {
@@ -164,9 +164,9 @@ def test_a_small_edit_costs_the_small_edit(dataset, hash_again, change):
 
 
 def test_any_row_of_edits_ends_in_the_manifest_of_a_first_run(dataset, hash_again, monkeypatch):
-    for module in (entry, hash_cache):
+    for module in (entry, remembered):
         monkeypatch.setattr(module, "BLOCK", 4)  # so that thirty files are blocks enough
-    monkeypatch.setattr(hash_cache, "_COMPARED", 2)
+    monkeypatch.setattr(remembered, "_COMPARED", 2)
     source = random.Random(11)
     names = [f"f{number:02}" for number in range(40)]
     for name in names[::2]:
@@ -238,8 +238,8 @@ def with_line(change):
 
     def changed(data):
         start = data.rindex(b'{"type":"HashCache"')
-        line = change(data[start : -hash_cache._END.size])
-        return data[:start] + line + hash_cache._END.pack(blake3(line).digest(), len(line))
+        line = change(data[start : -remembered._END.size])
+        return data[:start] + line + remembered._END.pack(blake3(line).digest(), len(line))
 
     return changed
 
