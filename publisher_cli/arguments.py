@@ -131,6 +131,19 @@ def _key(commands: Any) -> None:
     )
     dev_option(one, "an address")
     one = command(
+        group, "prove-self", "proving_self:run", "Sign a trust file as the one whose it is, so that licences granted to you count under it.",
+        "datasigil key prove-self datasigil.toml --key me",
+        "datasigil key prove-self datasigil.toml --key me --did-web example.org",
+        notes="Writes `self`, where the file does not say it yet, and [selfProof]. Every change of the file's content asks for a new signature. A\n"
+        "did:web needs an [[issuers]] table in the file that pins its key.",
+    )  # fmt: skip
+    one.add_argument("trust_file", metavar="TRUST_FILE", help="the trust file, such as datasigil.toml")
+    one.add_argument(
+        "--did-web", metavar="DOMAIN_OR_PATH", help="the address whose did:web you are (default: the key's did:key)"
+    )
+    _key_option(one)
+    dev_option(one, "an address")
+    one = command(
         group, "did-web", "site.documents:did_web", "Write the did.json with which a web address vouches for a key; needs no passphrase.",
         "datasigil key did-web example.org --key me -o site/.well-known/did.json",
         "datasigil key did-web https://example.github.io/contracts --key me -o site/did.json",

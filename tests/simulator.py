@@ -47,6 +47,10 @@ from datasigil.transparency.entry import log_entry
 from datasigil.transparency.note import COSIGNATURE_V1, VerifierKey, new_vkey
 from datasigil.transparency.proofs import LogProof
 from datasigil.transparency.tiles import MemoryTileStore, TileTree
+from datasigil.trust.owner import owner_statement, self_proof_of
+from datasigil.trust.policy import TrustPolicy, parse_policy
+from datasigil.trust.policy_text import add_self_proof, with_self
+from datasigil.trust.rules import SelfProof
 
 NOW: Final = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 REMOVED: Final = object()
@@ -541,6 +545,23 @@ def flip_bit(data: bytes, bit: int) -> bytes:
     changed = bytearray(data)
     changed[bit // 8] ^= 0x80 >> (bit % 8)
     return bytes(changed)
+
+
+def proving_self(text: str, signer: LocalSigner, now: datetime = NOW) -> str:
+    """Return a trust file's text with `self` and its proof by a key of that DID, as `datasigil key prove-self` writes them."""
+    base = with_self(text, signer.controller)
+    return add_self_proof(base, _self_proof(parse_policy(base.encode()), signer, now))
+
+
+def owned_by(signer: LocalSigner, policy: TrustPolicy, now: datetime = NOW) -> TrustPolicy:
+    """Return a policy that a key has signed as its own."""
+    policy = replace(policy, self_did=signer.controller)
+    return replace(policy, self_proof=_self_proof(policy, signer, now))
+
+
+def _self_proof(policy: TrustPolicy, signer: LocalSigner, now: datetime) -> SelfProof:
+    statement = owner_statement(policy.self_did, policy.digest, Instant.from_datetime(now))
+    return self_proof_of(add_proof(statement, signer, created=now))
 
 
 def _toml_list(values: tuple[str, ...]) -> str:

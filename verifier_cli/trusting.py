@@ -60,6 +60,10 @@ def add(given: Namespace, console: Console) -> int:
     # Asking takes as long as a person takes: what was written meanwhile stays.
     changed, additions = _added(_read(path), shown, now)
     _write(path, changed)
+    if parse_policy(changed.encode("utf-8")).self_proof is not None:
+        console.say(
+            f"the file has changed: sign it again, or no licence to you counts: datasigil key prove-self {path} --key NAME"
+        )
     verdict = _verdict(bundle, changed, now)
     lines = [
         *(f"added:  {escape(one)}" for one in additions),

@@ -401,6 +401,12 @@ _REASONS: Final[Mapping[str, Reason]] = {
         YOU,
         "obtain a grant from the rightsholder (`datasigil grant`)",
     ),
+    "SELF_UNPROVEN": Reason(
+        _Q,
+        "a licence is granted to the trust file's `self`, and no signature by its key proves who that is",
+        YOU,
+        "sign the trust file as it is now: `datasigil key prove-self datasigil.toml --key NAME`",
+    ),
     # no verdict
     "POLICY_FILE": Reason(_E, "the trust file is not as it must be", YOU, "correct the trust file"),
     "CONTEXT_ALTERED": Reason(

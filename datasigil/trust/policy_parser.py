@@ -18,6 +18,7 @@ from datasigil.credentials.keys import PublicKey
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError, MalformedError
 from datasigil.limits import FRESHNESS_OFFLINE_SECONDS, FRESHNESS_ONLINE_SECONDS, POLICY_MAX_BYTES
+from datasigil.record import replace
 from datasigil.transparency.checkpoint import TREE_SIZE_MAX, Witness
 from datasigil.transparency.log_keys import EarlierKey
 from datasigil.transparency.note import COSIGNATURE_V1, ED25519, VerifierKey, parse_vkey
@@ -31,6 +32,7 @@ from datasigil.trust.rules import (
     LogRule,
     QualityRule,
     Requirements,
+    SelfProof,
     TrustPolicy,
 )
 
@@ -51,6 +53,8 @@ REGULATIONS: Final = ("phi", "pci", "pfi", "pi", "spi", "sci", "other")
 REGULATION_RESULTS: Final = ("absent", "deidentified", "present")
 TABLES_MAX: Final = 1000
 
+_METHOD = re.compile(r"did:[!-~]{1,2000}#[!-~]{1,200}\Z", re.ASCII)
+_MULTIBASE = re.compile(r"z[1-9A-Za-z]{1,200}\Z", re.ASCII)
 _ROLE = re.compile(r"[a-z][a-z0-9-]{0,63}\Z")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?\Z", re.ASCII)
 _REGION = re.compile(r"[A-Z]{2}\Z")
@@ -108,11 +112,27 @@ def _policy(root: _Table, source: str) -> TrustPolicy:
         requirements=_requirements(requirements),
         source=source,
     )
+    proof = root.table("selfProof")
+    if "selfProof" in root.members:
+        policy = replace(policy, self_proof=_self_proof(proof, policy))
+    proof.finish()
     freshness.finish()
     root.finish()
     assert version == 1
     _check_whole(policy)
     return policy
+
+
+def _self_proof(table: _Table, policy: TrustPolicy) -> SelfProof:
+    """Read the proof of `self`; that it is over this very content is the digest's to show, whatever is replaced in the policy later."""
+    if not policy.self_did:
+        raise _bad(table.place, "`self`, which it proves", "no self")
+    return SelfProof(
+        table.need("verificationMethod", _matching(_METHOD, "a verification method"), "the key of `self` that signed"),
+        table.need("created", _instant, "when it was signed"),
+        table.need("proofValue", _matching(_MULTIBASE, "a signature in multibase"), "the signature"),
+        policy.digest,
+    )
 
 
 def _load(data: bytes) -> dict[str, Any]:

@@ -7,14 +7,21 @@ templates of sector profiles (`profiles`).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 
-from datasigil.errors import MalformedError
+from datasigil.errors import MalformedError, PolicyError
+from datasigil.record import replace
 from datasigil.transparency.checkpoint import Witness
 from datasigil.transparency.log_keys import EarlierKey
 from datasigil.trust.approvals import parse_approvals, roles_in
 from datasigil.trust.policy_parser import parse_policy
-from datasigil.trust.rules import IssuerRule, KeyPin, LogRule, Requirements, TrustPolicy
+from datasigil.trust.rules import IssuerRule, KeyPin, LogRule, Requirements, SelfProof, TrustPolicy
+
+_PROOF_TABLE = re.compile(
+    r"^\[selfProof\][^\n]*\n(?:(?:verificationMethod|created|proofValue)[ \t]*=[^\n]*(?:\n|\Z))*\n?", re.MULTILINE
+)
+_VERSION_LINE = re.compile(r"^formatVersion[ \t]*=[^\n]*", re.MULTILINE)
 
 NEW_FILE = """# Whose word counts for me. Read by datasigil-verify; see docs/formats.md.
 # Compare every key with its owner over another channel before you trust it.
@@ -83,6 +90,51 @@ def add_witness(text: str, witness: Witness) -> str:
     return changed
 
 
+def with_self(text: str, did: str) -> str:
+    """Return `text` with `self` said, where it was not, and without the proof of it.
+
+    Raises:
+        MalformedError: POLICY_FILE, when the file is unreadable, says that it is somebody else's, or is not written in lines that can be changed.
+    """
+    policy = parse_policy(text.encode("utf-8"))
+    if policy.self_did not in ("", did):
+        raise MalformedError(
+            "POLICY_FILE", "the trust file says that it is somebody else's", place="self", expected=policy.self_did, found=did,
+            next_action="sign with that DID's key, or correct `self`",
+        )  # fmt: skip
+    changed = _PROOF_TABLE.sub("", text)
+    if not policy.self_did:
+        changed = _VERSION_LINE.sub(lambda line: f"{line[0]}\nself = {_text(did)}", changed, count=1)
+    try:
+        read: TrustPolicy | None = parse_policy(changed.encode("utf-8"))
+    except MalformedError:
+        read = None
+    if read != replace(policy, self_did=did, self_proof=None):
+        raise MalformedError(
+            "POLICY_FILE", "`self` and its proof cannot be changed in this file's lines", place="self", expected="them in lines of their own",
+            next_action=f"by hand, take `selfProof` out and put the line self = {_text(did)} above the first table; then sign",
+        )  # fmt: skip
+    return changed
+
+
+def add_self_proof(text: str, proof: SelfProof) -> str:
+    """Return `text`, which has none, with the [selfProof] table appended and read back.
+
+    Raises:
+        MalformedError: POLICY_FILE.
+    """
+    lines = [
+        "[selfProof]   # any change of what this file says asks for a new one: datasigil key prove-self",
+        f"verificationMethod = {_text(proof.method)}",
+        f"created = {_text(str(proof.created))}",
+        f"proofValue = {_text(proof.value)}",
+    ]
+    changed = _append(text, lines)
+    if parse_policy(changed.encode("utf-8")).self_proof != proof:
+        raise _lost("selfProof")
+    return changed
+
+
 def _append(text: str, lines: Iterable[str]) -> str:
     base = text or NEW_FILE
     parse_policy(base.encode("utf-8"))
@@ -135,13 +187,28 @@ def explain_policy(policy: TrustPolicy) -> str:
         *_logs(policy),
         "",
         f"Status lists and log checkpoints may be {policy.online_seconds // 3600} hours old online and {policy.offline_seconds // 86400} days offline.",
-        f"You are {policy.self_did}." if policy.self_did else "No `self` is set, so no licence grant to you can count.",
+        _owner(policy),
         *_approvals(policy),
         *(["Evidence may also come from these mirrors: " + ", ".join(policy.mirrors) + "."] if policy.mirrors else []),
         "",
         *_requirements(policy.requirements),
     ]
     return "\n".join(parts) + "\n"
+
+
+def _owner(policy: TrustPolicy) -> str:
+    if not policy.self_did:
+        return "No `self` is set, so no licence grant to you can count."
+    from datasigil.trust.owner import require_owner
+
+    try:
+        require_owner(policy, at=None)
+    except PolicyError as error:
+        return (
+            f"You say that you are {policy.self_did}, which nothing proves ({error.found}): no licence grant to you can count until\n"
+            f"you sign this file: {error.next_action}"
+        )
+    return f"You are {policy.self_did}, whose key has signed this trust file."
 
 
 def _issuers(policy: TrustPolicy) -> list[str]:

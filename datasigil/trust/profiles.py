@@ -156,7 +156,9 @@ def policy_template(sector: str, *, self_did: str = "") -> str:
         *(
             [f'self = "{self_did}"']
             if self_did
-            else ['# self = "did:key:…"   # who you are; licence grants must be to this DID']
+            else [
+                '# self = "did:key:…"   # who you are; licence grants must be to this DID, and count once `datasigil key prove-self` has signed this file'
+            ]
         ),
         "",
         "# Whose word counts: `datasigil-verify trust add BUNDLE` appends [[issuers]] and [[logs]] below.",

@@ -189,15 +189,26 @@ class Requirements:
         return members
 
 
+@dataclass(frozen=True, slots=True)
+class SelfProof:
+    """A signature by which `self` says that a trust file is its own; `policy_digest` is the digest of that file's content (`trust.owner`)."""
+
+    method: str
+    created: Instant
+    value: str
+    policy_digest: str
+
+
 @dataclass(frozen=True)
 class TrustPolicy:
-    """A parsed trust file; `source` says where it was read and is no part of its content."""
+    """A parsed trust file; `source` says where it was read and is no part of its content, nor is the proof of `self_did`."""
 
     issuers: tuple[IssuerRule, ...] = ()
     logs: tuple[LogRule, ...] = ()
     witnesses: tuple[Witness, ...] = ()
     quorum: int = 0
     self_did: str = ""
+    self_proof: SelfProof | None = None
     online_seconds: int = FRESHNESS_ONLINE_SECONDS
     offline_seconds: int = FRESHNESS_OFFLINE_SECONDS
     mirrors: tuple[str, ...] = ()
@@ -211,7 +222,7 @@ class TrustPolicy:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the canonical content, lower-case hexadecimal; comments, order and `source` do not count."""
+        """SHA-256 over the canonical content, lower-case hexadecimal; comments, order, `source` and `self_proof` do not count."""
         return document_digest(self.content())
 
     def issuer(self, did: str) -> IssuerRule | None:

@@ -8,7 +8,7 @@ evidence against the dataset: negative findings of others bind only through stat
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datasigil.credentials.types import Credential
 from datasigil.datasets.lineage import check_balance, parse_lineage
@@ -19,6 +19,9 @@ from datasigil.report import INDETERMINATE, VALID
 from datasigil.trust.rules import Requirements
 from datasigil.verification.findings import Situation
 from datasigil.verification.lineage import Examined, Related, references
+
+if TYPE_CHECKING:
+    from datasigil.trust.odrl import TermsFinding
 
 
 class Attested:
@@ -64,6 +67,27 @@ class Attested:
             if independent and all(item["conformance"] for item in subject.get("assessment", ())):
                 return True
         return False
+
+    def require_self(self) -> None:
+        """Return when the trust file's `self` is proven.  Raises: PolicyError (SELF_UNPROVEN)."""
+        from datasigil.trust.owner import require_owner  # loaded for what is for somebody by name, which is rare
+
+        require_owner(self.situation.policy, at=self.situation.at)
+
+    def judge(self, terms: Mapping[str, Any], action: str, wanted: Requirements) -> TermsFinding:
+        """Return whether the publisher's terms permit an action; what they permit to `self` alone rests on the proof of it.
+
+        Raises:
+            PolicyError: SELF_UNPROVEN.
+        """
+        from datasigil.trust.odrl import Circumstances, judge_terms
+
+        facts = self.facts(wanted)
+        finding = judge_terms(terms, Circumstances(action, facts))
+        anybody = {name: values for name, values in facts.items() if name != "recipient"}
+        if finding.permitted and anybody != facts and not judge_terms(terms, Circumstances(action, anybody)).permitted:
+            self.require_self()
+        return finding
 
     def facts(self, wanted: Requirements) -> dict[str, frozenset[str]]:
         """Return what is known about the intended use, by ODRL left operand."""
@@ -130,6 +154,9 @@ def find_grant(attested: Attested, wanted: Requirements) -> Granted | None:
     """Return the grant that permits the wanted use to the trust file's `self`, or None.
 
     It must be to `self`, by the dataset's issuer or by the DID of its named publisher or creator, and its terms must permit the use.
+
+    Raises:
+        PolicyError: SELF_UNPROVEN, when there is such a grant and nothing proves that the trust file is that DID's.
     """
     from datasigil.trust.odrl import Circumstances, judge_terms
     from datasigil.verification.requirements import USES
@@ -151,6 +178,7 @@ def find_grant(attested: Attested, wanted: Requirements) -> Granted | None:
         facts = attested.facts(wanted)
         finding = judge_terms(subject, Circumstances(USES[wanted.use][0], facts))
         if finding.permitted and _holds_in(subject, wanted):
+            attested.require_self()
             return Granted(
                 f"{subject.get('reference', one.credential.id)} by {one.credential.issuer}",
                 finding.duties,

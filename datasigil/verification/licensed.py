@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from datasigil.errors import PolicyError
 from datasigil.record import replace
 from datasigil.report import FAILED, UNDETERMINED
 from datasigil.trust.licensing import alternatives
@@ -23,7 +24,7 @@ from datasigil.trust.planner import (
     Way,
     plan_licenses,
 )
-from datasigil.verification.attested import Attested, find_grant
+from datasigil.verification.attested import Attested, Granted, find_grant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +91,7 @@ def _part(attested: Attested) -> Part:
     )  # fmt: skip
     reach = SHARES if _may_be_passed_on(attested) else WITHIN
     ways = [Way(one.ids, one.duties, reach) for one in findings if one.outcome == "allowed"]
-    grant = find_grant(attested, wanted) if all(one.code != "LICENSE_DENIED" for one in findings) else None
+    grant = _grant(attested) if all(one.code != "LICENSE_DENIED" for one in findings) else None
     if grant is not None:
         terms = ("the grant's own terms on models",) if grant.model_terms else ()
         ways.append(Way((), (*grant.duties, *terms), SHARES if grant.distributable else WITHIN))
@@ -98,15 +99,23 @@ def _part(attested: Attested) -> Part:
     return Part(name, stated["expression"], tuple(ways))
 
 
+def _grant(attested: Attested) -> Granted | None:
+    """The grant to the user; one that rests on an unproven `self` opens no way, and the check has named it."""
+    try:
+        return find_grant(attested, attested.situation.policy.requirements)
+    except PolicyError:
+        return None
+
+
 def _may_be_passed_on(attested: Attested) -> bool:
     """Say whether the publisher's own ODRL terms, where there are any, permit passing the data on; in a closed world silence does not."""
-    from datasigil.trust.odrl import Circumstances, judge_terms
-
     terms = attested.credential.subject.get("hasPolicy")
     if terms is None:
         return True
-    facts = attested.facts(attested.situation.policy.requirements)
-    return judge_terms(terms, Circumstances("distribute", facts)).permitted
+    try:
+        return attested.judge(terms, "distribute", attested.situation.policy.requirements).permitted
+    except PolicyError:
+        return False
 
 
 def _ancestors(attested: Attested) -> Iterator[Part]:

@@ -18,7 +18,7 @@ from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError, PolicyError
 from datasigil.report import INDETERMINATE
 from datasigil.trust.rules import QualityRule, Requirements
-from datasigil.verification.attested import Attested, find_approvals, find_grant, find_lineage
+from datasigil.verification.attested import Attested, Granted, find_approvals, find_grant, find_lineage
 from datasigil.verification.findings import Findings, Situation
 from datasigil.verification.license_evidence import LicenseEvidence, license_evidence
 from datasigil.verification.lineage import Related, references
@@ -77,7 +77,8 @@ def check_requirements(
             for message, found in check(asked, situation.policy.requirements):
                 findings.passed(11, message, name=name, found=found)
         except DatasigilError as error:
-            (findings.undetermined if error.code.endswith("_UNDETERMINED") else findings.failed)(11, error, name=name)
+            open_ = error.code.endswith("_UNDETERMINED") or error.code == "SELF_UNPROVEN"
+            (findings.undetermined if open_ else findings.failed)(11, error, name=name)
 
 
 def _license(asked: _Asked, wanted: Requirements) -> Iterator[tuple[str, str]]:
@@ -98,10 +99,11 @@ def _license(asked: _Asked, wanted: Requirements) -> Iterator[tuple[str, str]]:
         _license_evidence(asked, wanted, evidence)
         yield f"the licence meets your policy{duties}", word
         return
-    grant = find_grant(asked.attested, wanted) if finding.code != "LICENSE_DENIED" else None
+    passes = finding.outcome == "unknown" and wanted.licenses.unknown == "warn"
+    grant = _grant(asked, wanted, needed=not passes) if finding.code != "LICENSE_DENIED" else None
     if grant is not None:
         yield f"a licence was granted to you: {grant}", word
-    elif finding.outcome == "unknown" and wanted.licenses.unknown == "warn":
+    elif passes:
         _license_evidence(asked, wanted, evidence)
         asked.findings.warn(
             finding.code, f"{finding.message}: {finding.found or stated['expression']}; your policy lets it through"
@@ -117,10 +119,24 @@ def _license(asked: _Asked, wanted: Requirements) -> Iterator[tuple[str, str]]:
         )
 
 
+def _grant(asked: _Asked, wanted: Requirements, *, needed: bool) -> Granted | None:
+    """The grant to the user; where it is not needed, one that rests on an unproven `self` is none.
+
+    Raises:
+        PolicyError: SELF_UNPROVEN, where it is needed.
+    """
+    try:
+        return find_grant(asked.attested, wanted)
+    except PolicyError:
+        if needed:
+            raise
+        return None
+
+
 def _license_evidence(asked: _Asked, wanted: Requirements, evidence: LicenseEvidence) -> None:
     """Refuse or tell a licence that nothing shows, as the policy asks; a grant to the user is more than a text."""
     asks = wanted.licenses.evidence
-    if not asks or evidence.by_text or find_grant(asked.attested, wanted) is not None:
+    if not asks or evidence.by_text or _grant(asked, wanted, needed=asks != "warn") is not None:
         return
     stated = asked.subject["license"]["expression"]
     if asks == "warn":
@@ -175,9 +191,7 @@ def _use_class(subject: Mapping[str, Any], wanted: Requirements) -> None:
 
 
 def _terms(asked: _Asked, wanted: Requirements, action: str) -> None:
-    from datasigil.trust.odrl import Circumstances, judge_terms
-
-    finding = judge_terms(asked.subject["hasPolicy"], Circumstances(action, asked.attested.facts(wanted)))
+    finding = asked.attested.judge(asked.subject["hasPolicy"], action, wanted)
     if not finding.permitted and find_grant(asked.attested, wanted) is None:
         raise PolicyError(
             "USE_NOT_PERMITTED",

@@ -201,11 +201,10 @@ def two_proofs(
     def build(one: Rotating) -> Given:
         request = one.rotate()
         shown = one.evidence(request)
+        trusted = {"policy": policy(one)} if policy else {}
         one.world.tick(days=30)
         bundle = one.issued()
-        return one.given(
-            bundle, {**shown, "current": change(one, request)}, **({"policy": policy(one)} if policy else {})
-        )
+        return one.given(bundle, {**shown, "current": change(one, request)}, **trusted)
 
     return rotating(build)
 
@@ -229,10 +228,10 @@ def two_proofs_late() -> Build:
     """Only the later proof is presented, so nothing shows that the first key was still in force."""
 
     def build(one: Rotating) -> Given:
-        request = one.rotate()
+        request, policy = one.rotate(), first_key_retired(one)
         one.world.tick(days=30)
         bundle = one.issued()
-        return one.given(bundle, one.evidence(request), policy=first_key_retired(one))
+        return one.given(bundle, one.evidence(request), policy=policy)
 
     return rotating(build)
 
@@ -242,8 +241,8 @@ def quorum_later(one: Rotating) -> Given:
     request = one.rotate()
     shown = one.evidence(request)
     one.world.witnesses = Stage(witnesses=1).world.witnesses
-    bundle = one.issued()
     text = with_pins(one.world.policy_toml(publishers=(one.publisher,), quorum=1), pin(one.publisher))
+    bundle = one.issued()
     return one.given(bundle, {**shown, "current": now_proven(one, request)}, policy=text)
 
 

@@ -27,7 +27,9 @@ from adversarial.group_s import (
 )
 from adversarial.group_t import at, literal, period
 from adversarial.group_y import (
+    ME,
     TRAINING,
+    WEB_ME,
     allow,
     approved,
     asked,
@@ -38,9 +40,13 @@ from adversarial.group_y import (
     derived,
     granted,
     licensed,
+    mine,
     offer,
+    only_for,
     quality,
+    said,
     terms,
+    web_me,
 )
 from adversarial.stage import Build, Case, Given, Stage, case, signed, signed_full, when
 from simulator import FILES, Publisher, manifest_of, without
@@ -446,6 +452,13 @@ CASES: list[Case] = [
     case("V25", "licence for commercial training", VALID, licensed("CC-BY-4.0", COMMERCIAL)),
     case("V25", "licence about derivatives, allowed by name", VALID, licensed("CC-BY-ND-4.0", TRAINING + allow("CC-BY-ND-4.0"))),
     case("V25", "licence that forbids commercial use, and a grant to you", VALID, granted()),
+    case("V25", "a grant to you, a did:web whose key the trust file pins", VALID, granted(me=web_me(), to=WEB_ME)),
+    case("V25", "a grant to you, a did:web with its key pinned under its name", VALID, granted(me=web_me('keys = [{ multibase = "%s", id = "did:web:me.example#key-1" }]'), to=WEB_ME)),
+    case("V25", "a grant to you, comments of the trust file changed since", VALID, granted(me=lambda text: "# mine\n" + mine(text) + "\n# signed\n")),
+    case("V25", "terms for you alone", VALID, only_for(ME)),
+    case("V25", "self unproven, and the licence permits it without a grant", VALID, granted(me=said, expression="CC-BY-4.0")),
+    case("V25", "self unproven, a licence let through unknown, and a grant to you", VALID, granted(me=said, expression="LicenseRef-House", extra='[requirements.licenses]\nunknown = "warn"\n')),
+    case("V25", "self unproven, a licence without evidence warned of, and a grant to you", VALID, granted(me=said, expression="CC-BY-4.0", extra='[requirements.licenses]\nevidence = "warn"\n')),
     case("V28", "terms that permit training", VALID, terms(offer())),
     case("V28", "terms that permit training until next year", VALID, terms(offer(permission=[{"action": "ai-training", "constraint": constraint("dateTime", "lt", "2027-01-01")}]))),
     case("V28", "terms that prohibit something else", VALID, terms(offer(prohibition=[{"action": "sell"}]))),

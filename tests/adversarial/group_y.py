@@ -10,12 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 from adversarial.stage import FULL, REMOVED, Build, Case, Given, Stage, case
-from simulator import FILES, manifest_of, mutate, without
+from simulator import FILES, manifest_of, mutate, proving_self, signer_of, without
 from subjects import audit_subject, grant_subject, lineage_subject, reference
 
 from datasigil.bundle import Bundle
+from datasigil.signing import LocalSigner
 
-ME = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
+MYSELF = signer_of("me")
+ME = MYSELF.controller
+WEB_ME = "did:web:me.example"
 OTHER = manifest_of({"clauses/clean.jsonl": FILES["clauses/train.jsonl"]})
 EVIDENCE = '[requirements.licenses]\nevidence = "text"\n'
 TRAINING = '[requirements]\nuse = "ai-training"\n'
@@ -226,7 +229,70 @@ def approved(kind: str = "approval", *, by: str = "auditor", expression: str = "
     return build
 
 
-def granted(*, me: str = ME, assigner: str = "", expression: str = "CC-BY-NC-4.0", target: Callable[[Stage], Any] | None = None, revoked: bool = False, **subject: Any) -> Build:  # fmt: skip
+def mine(text: str) -> str:
+    """The trust file, signed as its own by the key of `me`."""
+    return proving_self(text, MYSELF)
+
+
+def said(text: str, did: str = ME) -> str:
+    """The trust file, which says whose it is and proves nothing."""
+    return text.replace("formatVersion = 1", f'formatVersion = 1\nself = "{did}"', 1)
+
+
+def proof_by(other: LocalSigner) -> Callable[[str], str]:
+    """A proof over this very trust file by somebody else, under the method of `me`."""
+    return lambda text: proving_self(text, other.as_method(MYSELF.verification_method))
+
+
+def changed_after(old: str, new: str) -> Callable[[str], str]:
+    """The trust file was signed, then changed."""
+
+    def change(text: str) -> str:
+        assert old in mine(text)
+        return mine(text).replace(old, new, 1)
+
+    return change
+
+
+def copied(text: str) -> str:
+    """The proof of another trust file of the same owner."""
+    other = mine(text.replace("formatVersion = 1", 'formatVersion = 1\nmirrors = ["https://mirror.example/"]', 1))
+    return said(text) + "[selfProof]" + other.partition("[selfProof]")[2]
+
+
+def web_me(pin: str = 'keys = [{ multibase = "%s" }]', *, signer: LocalSigner = MYSELF) -> Callable[[str], str]:
+    """A did:web signs the trust file, which pins its key in this way; `%s` stands for that key."""
+
+    def change(text: str) -> str:
+        table = f'[[issuers]]\ndid = "{WEB_ME}"\nname = "Me"\ntypes = []\n{pin}\n' if pin else ""
+        whole = f"{text}\n{table.replace('%s', MYSELF.public_key.multibase)}"
+        return proving_self(whole, signer.as_method(f"{WEB_ME}#key-1"))
+
+    return change
+
+
+def proof_by_web(text: str) -> str:
+    """A did:web whose pinned key is not the one that has signed: no command writes this."""
+    return web_me()(text).replace(
+        f'keys = [{{ multibase = "{MYSELF.public_key.multibase}"',
+        f'keys = [{{ multibase = "{signer_of("x").public_key.multibase}"',
+    )
+
+
+def only_for(who: str, owner: Callable[[str], str] = mine) -> Build:
+    """Terms that permit the use to one recipient alone."""
+    one = {"leftOperand": "recipient", "operator": "eq", "rightOperand": who}
+
+    def build(stage: Stage) -> Given:
+        document = stage.signed(
+            stage.unsigned(hasPolicy=offer(permission=[{"action": "ai-training", "constraint": [one]}]))
+        )
+        return stage.given(stage.publish(document), policy=owner(stage.world.policy_toml(extra=TRAINING)))
+
+    return build
+
+
+def granted(*, me: Callable[[str], str] = mine, to: str = ME, assigner: str = "", expression: str = "CC-BY-NC-4.0", extra: str = "", target: Callable[[Stage], Any] | None = None, revoked: bool = False, **subject: Any) -> Build:  # fmt: skip
     """A licence that forbids the use, with a grant to somebody."""
 
     if "assigner_" in subject:
@@ -239,17 +305,16 @@ def granted(*, me: str = ME, assigner: str = "", expression: str = "CC-BY-NC-4.0
         signer = world.new_publisher(assigner) if assigner else world.publisher
         about = target(stage) if target is not None else document
         grant = world.issue_as(
-            "DatasetLicenseGrantCredential", {**grant_subject(about, signer.did, ME), **subject}, publisher=signer
+            "DatasetLicenseGrantCredential", {**grant_subject(about, signer.did, to), **subject}, publisher=signer
         )
         world.publish(grant)
         if revoked:
             world.revoke(grant)
         policy = world.policy_toml(
             publishers=(world.publisher,) if not assigner else (world.publisher, signer),
-            extra=TRAINING + "commercial = true\n",
+            extra=TRAINING + "commercial = true\n" + extra,
         )
-        policy = policy.replace("formatVersion = 1", f'formatVersion = 1\nself = "{me}"' if me else "formatVersion = 1")
-        return stage.given(world.bundle(document, parents=(world.bundle(grant),)), policy=policy)
+        return stage.given(world.bundle(document, parents=(world.bundle(grant),)), policy=me(policy))
 
     return build
 
@@ -372,7 +437,33 @@ CASES: list[Case] = [
     case("Y19", "terms with a limit that is no date", "INVALID:USE_NOT_PERMITTED", terms(offer(permission=[{"action": "ai-training", "constraint": constraint("dateTime", "lt", "soon")}]))),
     case("Y19", "terms whose prohibition has an unknown operand", "INVALID:USE_NOT_PERMITTED", terms(offer(prohibition=[{"action": "ai-training", "constraint": constraint("acme:mood", "eq", "bad")}]))),
     case("Y22", "grant to somebody else", "INVALID:LICENSE_USE", granted(assignee="did:web:other.example")),
-    case("Y22", "grant, and the trust file does not say who you are", "INVALID:LICENSE_USE", granted(me="")),
+    case("Y22", "grant, and the trust file does not say who you are", "INVALID:LICENSE_USE", granted(me=str)),
+    *(
+        case("Y23", f"trust file: {words}", "INDET:SELF_UNPROVEN", granted(me=me, to=WEB_ME if "did:web" in words else ME))
+        for words, me in (
+            ("self without a proof", said),
+            ("selfProof by another key", proof_by(signer_of("mallory"))),
+            ("selfProof by another DID", lambda text: said(text) + "[selfProof]" + proving_self(text, signer_of("mallory")).partition("[selfProof]")[2]),
+            ("selfProof of another trust file", copied),
+            ("an issuer trusted after it was signed", lambda text: mine(text) + f'\n[[issuers]]\ndid = "{WEB_ME}"\nname = "X"\ntypes = []\n'),
+            ("a requirement changed after it was signed", changed_after("commercial = true", 'commercial = true\ngeography = "DE"')),
+            ("selfProof of another time", changed_after('created = "2026', 'created = "2025')),
+            ("selfProof/verificationMethod of another fragment", changed_after(f"#{ME.removeprefix('did:key:')}", "#key-1")),
+            ("self did:web without a pin", web_me("")),
+            ("self did:web that pins another key", lambda text: proof_by_web(text)),
+            ("self did:web, its key compromised", web_me('keys = [{ multibase = "%s", compromised = { origin = "x.example/log", index = 9 } }]')),
+            ("self did:web, its key retired", web_me('keys = [{ multibase = "%s", until = "2026-11-01T00:00:00Z" }]')),
+            ("self did:web, its key not in force yet", web_me('keys = [{ multibase = "%s", from = "2027-01-01T00:00:00Z" }]')),
+            ("self did:web, its key under another name", web_me('keys = [{ multibase = "%s", id = "did:web:me.example#key-2" }]')),
+        )
+    ),
+    case("Y23", "terms for you alone, and nothing proves who you are", "INDET:SELF_UNPROVEN", only_for(ME, said)),
+    case("Y23", "evidence = text, and nothing proves who you are", "INDET:SELF_UNPROVEN", granted(me=said, expression="CC-BY-4.0", extra=EVIDENCE)),
+    case("Y23", "grant to somebody else, and nothing proves who you are", "INVALID:LICENSE_USE", granted(me=said, assignee="did:web:other.example")),
+    case("Y23", "terms for somebody else alone", "INVALID:USE_NOT_PERMITTED", only_for("did:web:other.example")),
+    case("Y23", "trust file: selfProof without self", "exit 2:POLICY_FILE", granted(me=lambda text: mine(text).replace(f'self = "{ME}"\n', ""))),
+    case("Y23", "trust file: selfProof with an unknown key", "exit 2:POLICY_FILE", granted(me=lambda text: mine(text) + 'purpose = "x"\n')),
+    case("Y23", "trust file: selfProof empty", "exit 2:POLICY_FILE", granted(me=lambda text: said(text) + "\n[selfProof]\n")),
     case("Y22", "grant by somebody who has no right", "INVALID:LICENSE_USE", granted(assigner="mallory")),
     case("Y22", "grant in the publisher's name by somebody else", "INVALID:LICENSE_USE", lambda stage: granted(assigner="mallory", assigner_=stage.world.publisher.did)(stage)),
     case("Y22", "grant of something else", "INVALID:LICENSE_USE", granted(permission=[{"action": "distribute"}])),
@@ -432,4 +523,16 @@ def _other_manifest() -> Any:
     return parse_json(manifest_bytes(manifest_of({"a": b"1"})))
 
 
-__all__ = ["CASES", "approved", "asked", "classified", "derived", "granted", "licensed", "offer", "quality", "terms"]
+__all__ = [
+    "CASES",
+    "approved",
+    "asked",
+    "classified",
+    "derived",
+    "granted",
+    "licensed",
+    "offer",
+    "only_for",
+    "quality",
+    "terms",
+]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from simulator import owned_by, signer_of
 
 from datasigil.bundle import Bundle, parse_bundle
 from datasigil.credentials.did import did_key_resolver
@@ -17,7 +18,8 @@ from datasigil.transparency.note import parse_vkey
 from datasigil.trust.rules import IssuerRule, LogRule, Requirements, TrustPolicy
 from datasigil.verification import verify
 
-GRANTEE = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
+OURS = signer_of("grantee")
+GRANTEE = OURS.controller
 
 
 @pytest.fixture
@@ -132,8 +134,9 @@ def test_a_policy_asks_for_a_grant_to_us_by_name(run, published, publisher, repo
     run("grant", published["id"], "--to", GRANTEE, "--terms", report, "--permit", "ai-training", "-o", "grant.json")
     dataset, grant = bundles(run, "grant.json")
     asked = Requirements(use="fine-tuning", granted=True)
-    policy = policy_of(publisher, published, self_did=GRANTEE, requirements=asked)
+    policy = owned_by(OURS, policy_of(publisher, published, requirements=asked))
     assert judged(dataset, grant, policy).decision == "VALID"
+    assert judged(dataset, grant, replace(policy, self_proof=None)).decision == "INDETERMINATE"
     for other in (
         replace(policy, self_did=published["issuer"]),
         replace(policy, requirements=replace(asked, use="gen-ai")),
@@ -171,7 +174,7 @@ def test_a_grant_lets_its_grantee_use_what_the_licence_alone_forbids(run, publis
     run("publish", "credential.json")
     run("grant", "credential.json", "--to", GRANTEE, "--terms", report, "--permit", "ai-training", "-o", "grant.json")
     dataset, grant = bundles(run, "grant.json")
-    policy = policy_of(publisher, published, self_did=GRANTEE, requirements=Requirements(use="fine-tuning"))
+    policy = owned_by(OURS, policy_of(publisher, published, requirements=Requirements(use="fine-tuning")))
     assert judged(dataset, grant, policy).decision == "VALID"
     assert judged(dataset, grant, replace(policy, self_did=published["issuer"])).decision == "INVALID"
 

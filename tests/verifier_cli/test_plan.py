@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from simulator import manifest_of, without
+from simulator import manifest_of, proving_self, without
 from subjects import grant_subject
 
 from datasigil.bundle import bundle_bytes
@@ -98,19 +98,22 @@ def test_evidence_that_cannot_be_had_now_alone_is_exit_3(desk):
 
 def test_a_grant_to_oneself_opens_a_way_that_does_not_pass_data_on(desk):
     world = desk.world
-    me = world.new_publisher("me").did
+    me = world.new_publisher("me")
     document = world.issue(subject={"license": {"expression": "CC-BY-NC-4.0", "assurance": "declared"}})
     world.publish(document)
-    grant = world.issue_as("DatasetLicenseGrantCredential", grant_subject(document, world.publisher.did, me))
+    grant = world.issue_as("DatasetLicenseGrantCredential", grant_subject(document, world.publisher.did, me.did))
     granted = world.publish(grant)
     desk.put(world.bundle(document, parents=(granted,)))
-    desk.policy.write_text(f'self = "{me}"\n' + world.policy_toml())
+    desk.policy.write_text(proving_self(world.policy_toml(), me.signer))
     words = (desk.bundle, "--use", "ai-training", "--commercial")
     assert plan(desk, *words).code == 0
     assert plan(desk, *words, "--share", "model").code == 0
     refused = plan(desk, *words, "--share", "data", "--json")
     assert refused.code == 1
     assert refused.document["conflicts"][0]["codes"] == ["LICENSE_CONFLICT"]
+    desk.policy.write_text(f'self = "{me.did}"\n' + world.policy_toml())
+    open_ = plan(desk, *words, "--json")
+    assert (open_.code, open_.document["conflicts"][0]["codes"]) == (3, ["SELF_UNPROVEN"])
 
 
 def test_terms_that_do_not_permit_passing_on_keep_the_data_in_the_house(desk):

@@ -128,7 +128,7 @@ assurance = ["computed"]
     for words in (
         "allow ai-training, commercially", "one of MIT", "not be CC-BY-NC-4.0", "let through with a warning", "signed digest of its licence's text, or a grant to you, is required", "phi (regulated data) must be absent", "by its publisher",
         "full profile", "sector profile law", "at most 30 days", "held it by 2026-11-02T00:00:00Z", "personal data must be absent", "processed in DE", "sha256 must be computed",
-        "how must be computed", "completeness must be at least 0.9 and at most 1, computed", "2 of these 2 witnesses", "You are did:web:me.example", "approved by publisher AND auditor",
+        "how must be computed", "completeness must be at least 0.9 and at most 1, computed", "2 of these 2 witnesses", "You say that you are did:web:me.example, which nothing proves", "approved by publisher AND auditor",
         "WARNING: no issuer has the role auditor", "https://m.example", "24 hours old online and 7 days offline", policy.digest[:16],
     ):  # fmt: skip
         assert words in text, words
