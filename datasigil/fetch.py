@@ -11,6 +11,7 @@ loopback only in development. Any other URL, such as one from a credential, is h
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import socket
 import threading
@@ -22,6 +23,7 @@ from datasigil.limits import FETCH_MAX_BYTES, FETCH_MAX_REDIRECTS, FETCH_TIMEOUT
 from datasigil.record import dataclass, field
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import httpx
@@ -119,7 +121,9 @@ class Fetcher:
         address = self._address(parts, url)
         with _Deadline(self.timeout_seconds) as deadline:
             try:
-                with httpx.Client(trust_env=False, timeout=self.timeout_seconds, follow_redirects=False) as client:
+                with httpx.Client(
+                    verify=_trusted_roots(), trust_env=False, timeout=self.timeout_seconds, follow_redirects=False
+                ) as client:
                     request = _pinned_request(client, method, parts, address, body, headers, deadline)
                     answer = client.send(request, stream=True)
                     try:
@@ -159,6 +163,14 @@ class Fetcher:
         if own:
             return "https; plain http for a loopback address with --dev"
         return "https to a public address, or an origin that you named"
+
+
+@functools.cache
+def _trusted_roots() -> ssl.SSLContext:
+    """Return the TLS context of every request: reading the roots takes longer than many an answer, so it is done once."""
+    import httpx
+
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def origin_of(url: str) -> str:

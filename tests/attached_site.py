@@ -6,8 +6,6 @@ Here: keys, logins, trust file, data, a tiny base model, jobs asked for, workers
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from registry_process import PASSPHRASE, REPOSITORY, RegistryProcess
+from registry_process import PASSPHRASE, RegistryProcess
 from trainees import jsonl, recipe_text, rows, write_tiny_base
+from warm_process import WarmProcess, command
 
 import publisher_cli.main
 import verifier_cli.main
@@ -41,7 +40,7 @@ class Site:
     registry: RegistryProcess
     did: str = ""
     credential: str = ""
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    workers: list[WarmProcess] = field(default_factory=list)
     opened: list[Publishing] = field(default_factory=list)  # once: a key's scrypt is slow on purpose
 
     @property
@@ -137,20 +136,14 @@ class Site:
         made.said = said  # type: ignore[attr-defined]  # what tests read
         return made
 
-    def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, name: str, *arguments: str) -> WarmProcess:
         """A worker as a process of its own."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("DATASIGIL_")}
-        with (self.folder / f"{name}.journal").open("ab") as journal:
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "training_worker", "work", "--registry", self.registry.url, "--key", "me"),
-                    *("--data", str(self.root), "--runs", str(self.runs / name), "--worker", name, *arguments),
-                ],
-                cwd=REPOSITORY,
-                env={**kept, **self.variables()},
-                stdout=journal,
-                stderr=journal,
-            )
+        process = WarmProcess(
+            command, "work", "--registry", self.registry.url, "--key", "me", "--data", str(self.root),
+            "--runs", str(self.runs / name), "--worker", name, *arguments,
+            output=self.folder / f"{name}.journal", environment={**kept, **self.variables()},
+        )  # fmt: skip
         self.workers.append(process)
         return process
 

@@ -16,6 +16,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Nothing here compiles a model; importing bitsandbytes would bring torch's whole compiler into every process (two seconds each).
+os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
+
 
 # Time decides no test: a machine that does other things at once would fail what is right.
 settings.register_profile("datasigil", deadline=None, suppress_health_check=[HealthCheck.too_slow])

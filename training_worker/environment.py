@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from datasigil.canonical import document_digest
@@ -17,22 +20,25 @@ from datasigil.canonical import document_digest
 DECISIVE = ("torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "datasigil")
 
 
-def installed_packages() -> dict[str, str]:
-    """Return name and version of every installed distribution, names normalised (PEP 503), sorted."""
+@cache
+def installed_packages() -> Mapping[str, str]:
+    """Return name and version of every installed distribution, names normalised (PEP 503), sorted; read once, as the imports are."""
     found: dict[str, str] = {}
     for distribution in metadata.distributions():
-        name = distribution.metadata["Name"]
-        if name:
-            found.setdefault(name.lower().replace("_", "-").replace(".", "-"), distribution.version)
-    return dict(sorted(found.items()))
+        fields = distribution.metadata  # parsed anew at each access
+        if name := fields["Name"]:
+            found.setdefault(name.lower().replace("_", "-").replace(".", "-"), fields["Version"])
+    return MappingProxyType(dict(sorted(found.items())))
 
 
-def software(packages: dict[str, str]) -> dict[str, Any]:
+def software(packages: Mapping[str, str]) -> dict[str, Any]:
     """Return the receipt's `software`; the lockfile digest is over all packages, the listed ones are the decisive."""
     return {
         "python": platform.python_version(),
         "worker": packages.get("datasigil", "unknown"),
-        "lockfileDigest": document_digest({"type": "InstalledPackages", "formatVersion": 1, "packages": packages}),
+        "lockfileDigest": document_digest(
+            {"type": "InstalledPackages", "formatVersion": 1, "packages": dict(packages)}
+        ),
         "packages": {name: packages[name] for name in DECISIVE if name in packages},
     }
 

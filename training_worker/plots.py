@@ -49,6 +49,8 @@ def _drawn(draw: Callable[[Any, Sequence[Mapping[str, Any]]], None], figures: Se
     with mpl.rc_context(style):
         figure = Figure(figsize=(6.4, 3.6), layout="constrained")
         draw(figure, figures)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # placed once; each format would do it again
         files = {}
         for kind, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
             buffer = io.BytesIO()

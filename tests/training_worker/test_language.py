@@ -13,6 +13,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from simulator import World
 from trainees import CHAT_TEMPLATE, make_chat_case, write_tiny_llama
+from warm_process import WarmProcess, run_recipe
 
 from datasigil.errors import DatasigilError, MalformedError
 from training_worker.batches import TokenisedSplit
@@ -215,38 +216,18 @@ def test_an_encoder_is_refused_as_a_language_model(tmp_path, tiny_base):
         case.train()
 
 
-RANK = """
-import os, sys
-sys.path.insert(0, sys.argv[1])
-from pathlib import Path
-from datetime import datetime
-from datasigil.trust.policy import parse_policy
-from training_worker.gate import GateSettings
-from training_worker.progress import Progress
-from training_worker.recipe import parse_recipe
-from training_worker.run import RunRequest, train
-folder, now, rank = Path(sys.argv[2]), datetime.fromisoformat(sys.argv[3]), os.environ["RANK"]
-raw = (folder / os.environ.get("RECIPE" + rank, "recipe.yaml")).read_bytes()
-policy = parse_policy((folder / "datasigil.toml").read_bytes(), source="test")
-request = RunRequest(parse_recipe(raw), raw, folder, GateSettings(policy, now, True), folder / f"run{rank}", progress=Progress("quiet"), now=lambda: now)
-print(train(request).folder)
-"""
-
-
-def ranks(case, repository, **environment):
-    arguments = [sys.executable, "-c", RANK, str(repository / "tests"), str(case.folder), case.world.now.isoformat()]
-    started = []
-    for rank in range(2):
-        own = {
-            "RANK": str(rank),
-            "WORLD_SIZE": "2",
-            "LOCAL_RANK": str(rank),
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": environment["port"],
-        }
-        own |= {key: value for key, value in environment.items() if key != "port"}
-        started.append(subprocess.Popen(arguments, cwd=repository, env=os.environ | own | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))  # fmt: skip
-    return [(*one.communicate(timeout=240), one.returncode) for one in started]
+def ranks(case, recipes=("recipe.yaml", "recipe.yaml")):
+    """Train in two processes, each with its recipe; their exit codes and what they said."""
+    port, started = free_port(), []
+    for rank, recipe in enumerate(recipes):
+        own = {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}  # fmt: skip
+        started.append(
+            WarmProcess(
+                run_recipe, case.folder, recipe, f"run{rank}", case.world.now,
+                output=case.folder / f"said{rank}", environment=os.environ | own,
+            )
+        )  # fmt: skip
+    return [(one.wait(240), (case.folder / f"said{rank}").read_text()) for rank, one in enumerate(started)]
 
 
 def free_port():
@@ -257,23 +238,22 @@ def free_port():
         return str(probe.getsockname()[1])
 
 
-@pytest.mark.slow
-def test_two_processes_train_the_model_that_one_would(tmp_path, llama, repository):
+def test_two_processes_train_the_model_that_one_would(tmp_path, llama):
     case = make_chat_case(tmp_path, llama)
-    told = ranks(case, repository, port=free_port())
-    assert [code for _, _, code in told] == [0, 0], told
+    told = ranks(case)
+    assert [code for code, _ in told] == [0, 0], told
     alone = float(case.train("alone").receipt["evaluation"]["test"]["loss"])
     both = [float(read_run(case.folder / f"run{rank}").document["evaluation"]["test"]["loss"]) for rank in range(2)]
     assert both[0] == both[1]
     assert both[0] == pytest.approx(alone, abs=0.02)
 
 
-def test_processes_that_verified_different_things_do_not_train(tmp_path, llama, repository):
+def test_processes_that_verified_different_things_do_not_train(tmp_path, llama):
     case = make_chat_case(tmp_path, llama)
     (tmp_path / "other.yaml").write_text(case.recipe_path.read_text().replace("rank: 4", "rank: 8"))
-    told = ranks(case, repository, port=free_port(), RECIPE1="other.yaml")
-    assert all(code != 0 for _, _, code in told)
-    assert all("RANKS_DIFFER" in error or "did not verify the same thing" in error for _, error, _ in told), told
+    told = ranks(case, ("recipe.yaml", "other.yaml"))
+    assert all(code != 0 for code, _ in told)
+    assert all("RANKS_DIFFER" in said or "did not verify the same thing" in said for _, said in told), told
     assert not list(tmp_path.glob("run?"))
 
 

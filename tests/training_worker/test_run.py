@@ -4,13 +4,12 @@ import errno
 import json
 import os
 import signal
-import subprocess
-import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from trainees import Case, jsonl, make_case, rows
+from warm_process import WarmProcess, run_recipe
 
 from datasigil.errors import DatasigilError
 from datasigil.models.examples import parse_example_list
@@ -40,19 +39,26 @@ def code_of(case: Case, **changes) -> str:
     return caught.value.code
 
 
-def test_a_run_leaves_a_whole_folder_that_agrees_with_itself(trainable):
-    finished = trainable.train()
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiny_base):
+    """A case whose run is over, to read and to compare with; nothing changes its folder."""
+    case = make_case(tmp_path_factory.mktemp("trained"), base=tiny_base)
+    return case, case.train()
+
+
+def test_a_run_leaves_a_whole_folder_that_agrees_with_itself(trained):
+    case, finished = trained
     names = {path.name for path in finished.folder.iterdir()}
     assert {"adapter_model.safetensors", "head.safetensors", "receipt.json", "card.json", "README.md"} <= names
     assert check_run(finished.folder).decision == "VALID"
-    assert not (trainable.folder / "run.partial").exists()
+    assert not (case.folder / "run.partial").exists()
     assert not [path for path in finished.folder.rglob("*") if path.suffix in (".bin", ".pt", ".pkl")]
     assert "majority" in finished.table
     assert "macro-F1" in finished.table
 
 
-def test_the_receipt_names_every_example_of_every_step(trainable):
-    finished = trainable.train()
+def test_the_receipt_names_every_example_of_every_step(trained):
+    _, finished = trained
     receipt = parse_receipt((finished.folder / "receipt.json").read_bytes()).document
     examples = parse_example_list((finished.folder / "examples.json").read_bytes())
     assert len(examples.steps) == receipt["training"]["steps"] == 18
@@ -61,12 +67,12 @@ def test_the_receipt_names_every_example_of_every_step(trainable):
     assert receipt["gate"]["rechecks"] == 1
 
 
-def test_no_path_of_this_machine_gets_into_the_folder(trainable):
-    finished = trainable.train()
+def test_no_path_of_this_machine_gets_into_the_folder(trained):
+    case, finished = trained
     for path in finished.folder.rglob("*"):
         if path.is_file() and path.name != "recipe.yaml":
             text = path.read_bytes().decode("utf-8", "replace")
-            assert str(trainable.data) not in text, path.name
+            assert str(case.data) not in text, path.name
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(trainable):
@@ -78,15 +84,16 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(trainable)
 
 
 @pytest.mark.parametrize("steps", [0, 4, 6, 11])
-def test_a_stopped_run_resumes_to_the_same_bytes(trainable, steps):
-    whole = trainable.train("whole").receipt
+def test_a_stopped_run_resumes_to_the_same_bytes(trained, steps):
+    case, whole = trained
+    cut = f"cut{steps}"
     with pytest.raises(Interrupted):
-        trainable.train("cut", asked_to_stop=StopAfter(steps))
-    assert not (trainable.folder / "cut").exists()
-    assert (trainable.folder / "cut.partial" / "checkpoint.json").is_file()
-    resumed = trainable.train("cut", resume=True).receipt
+        case.train(cut, asked_to_stop=StopAfter(steps))
+    assert not (case.folder / cut).exists()
+    assert (case.folder / f"{cut}.partial" / "checkpoint.json").is_file()
+    resumed = case.train(cut, resume=True).receipt
     assert resumed["run"]["resumes"] == 1
-    assert replay.compare(whole, resumed, Decimal(0)).verdict == replay.REPRODUCED
+    assert replay.compare(whole.receipt, resumed, Decimal(0)).verdict == replay.REPRODUCED
 
 
 def test_a_checkpoint_of_another_recipe_is_not_resumed(trainable):
@@ -315,31 +322,30 @@ def test_a_changed_run_folder_is_not_read_back(trainable):
     assert caught.value.code == "RUN_CHANGED"
 
 
-def test_a_finished_run_is_evaluated_to_the_same_figures(trainable):
+def test_a_finished_run_is_evaluated_to_the_same_figures(trained):
     from training_worker.eval import evaluate_run
 
-    finished = trainable.train()
-    recipe = trainable.request().recipe
-    document, table = evaluate_run(finished.folder, recipe, trainable.folder, trainable.settings())
+    case, finished = trained
+    document, table = evaluate_run(finished.folder, case.request().recipe, case.folder, case.settings())
     assert document["model"] == finished.receipt["evaluation"]["test"]["model"]
     assert "majority" in table
 
 
-def test_a_plan_counts_what_the_run_then_does(trainable):
+def test_a_plan_counts_what_the_run_then_does(trained, tmp_path):
     from training_worker.plan import plan
 
+    case, finished = trained
     for probe in (0, 2):
-        work = trainable.folder / f"work{probe}"
+        work = tmp_path / f"work{probe}"
         work.mkdir()
-        planned = plan(trainable.request(), work, probe_steps=probe)
+        planned = plan(case.request(), work, probe_steps=probe)
         assert planned.steps == 18
         assert planned.splits["train"][0] == 48
         assert planned.cost.seconds > 0
         assert planned.cost.memory_bytes > 10_000_000
         assert "VALID" in planned.text()
-    receipt = trainable.train().receipt
-    assert receipt["training"]["trainableParameters"] == planned.trainable
-    assert receipt["training"]["stepsPlanned"] == planned.steps
+    assert finished.receipt["training"]["trainableParameters"] == planned.trainable
+    assert finished.receipt["training"]["stepsPlanned"] == planned.steps
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
@@ -349,35 +355,14 @@ def test_a_process_that_is_stopped_or_killed_can_be_resumed(tmp_path, tiny_base,
 
     case = make_case(tmp_path, base=tiny_base, epochs=400)
     assert isinstance(case.world, World)
-    script = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from pathlib import Path\n"
-        "from datetime import datetime\n"
-        "from datasigil.trust.policy import parse_policy\n"
-        "from training_worker.gate import GateSettings\n"
-        "from training_worker.recipe import parse_recipe\n"
-        "from training_worker.run import RunRequest, train\n"
-        "from training_worker.progress import Progress\n"
-        "from training_worker.stopping import Interrupted, StopRequest\n"
-        "folder, now = Path(sys.argv[2]), datetime.fromisoformat(sys.argv[3])\n"
-        "raw = (folder / 'recipe.yaml').read_bytes()\n"
-        "policy = parse_policy((folder / 'datasigil.toml').read_bytes())\n"
-        "with StopRequest(lambda text: None) as stop:\n"
-        "    try:\n"
-        "        train(RunRequest(parse_recipe(raw), raw, folder, GateSettings(policy, now, True), folder / 'run',\n"
-        "              progress=Progress('quiet'), asked_to_stop=stop, now=lambda: now))\n"
-        "    except Interrupted:\n"
-        "        sys.exit(130)\n"
-    )
-    command = [sys.executable, "-c", script, str(tmp_path), str(tmp_path), case.world.now.isoformat()]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    output = tmp_path / "said"
+    process = WarmProcess(run_recipe, tmp_path, "recipe.yaml", "run", case.world.now, output=output)
     checkpoint = case.folder / "run.partial" / "checkpoint.json"
     deadline = datetime.now(UTC).timestamp() + 60
     while not checkpoint.exists() and process.poll() is None and datetime.now(UTC).timestamp() < deadline:
         signal.sigtimedwait([], 0.02)
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == (130 if number == signal.SIGINT else -9), said.decode()[-2000:]
+    assert process.wait(60) == (130 if number == signal.SIGINT else -9), output.read_text()[-2000:]
     assert not (case.folder / "run").exists()
     state = json.loads(checkpoint.read_text())["state"]
     assert 0 < state["step"] < 2400
