@@ -24,7 +24,7 @@ from datasigil.record import dataclass, field
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import httpx
 
@@ -301,16 +301,12 @@ def _read(url: str, answer: httpx.Response, max_bytes: int) -> Response:
             expected="no Content-Encoding",
         )
     body = bytearray()
-    for chunk in _chunks(answer):
+    for chunk in answer.iter_raw(READ_BYTES):
         body += chunk
         if len(body) > max_bytes:
             raise _too_large(url, max_bytes)
     headers = {name.lower(): value for name, value in answer.headers.items()}
     return Response(url, answer.status_code, headers, bytes(body))
-
-
-def _chunks(answer: httpx.Response) -> Iterator[bytes]:
-    return answer.iter_raw(READ_BYTES)
 
 
 class _Deadline:
@@ -397,13 +393,5 @@ def _bad_url(url: str) -> BlockedError:
 
 
 __all__ = [
-    "BlockedError",
-    "FetchError",
-    "Fetcher",
-    "Response",
-    "checked_url",
-    "is_loopback",
-    "is_public",
-    "origin_of",
-    "system_addresses",
-]
+    "BlockedError", "FetchError", "Fetcher", "Response", "checked_url", "is_loopback", "is_public", "origin_of", "system_addresses",
+]  # fmt: skip
