@@ -5,11 +5,15 @@ Here: the site, as a fixture. Not here: registries (`service/conftest.py`).
 
 import json
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+
+
+SERVER_POLL_SECONDS = 0.01
 
 
 @dataclass
@@ -20,6 +24,7 @@ class Site:
     document: Any = None
     asked: list[str] = field(default_factory=list)
     status: int = 200
+    location: str = ""  # where it sends those who ask for its document
 
     @property
     def did(self):
@@ -40,13 +45,18 @@ class Site:
         self.document = {"id": self.did, "verificationMethod": methods, **uses, **changes}
 
 
-@pytest.fixture
-def site():
+@contextmanager
+def serving():
+    """A site for as long as the context lasts."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             held.asked.append(self.path)
             data = json.dumps(held.document).encode()
-            self.send_response(held.status)
+            moved = held.location and self.path == "/maker/did.json"
+            self.send_response(held.status if moved or not held.location else 200)
+            if moved:
+                self.send_header("Location", held.location)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
@@ -56,7 +66,14 @@ def site():
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     held = Site(server.server_port)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(SERVER_POLL_SECONDS,), daemon=True).start()
     yield held
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def site():
+    """A site of a publisher."""
+    with serving() as held:
+        yield held

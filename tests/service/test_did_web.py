@@ -6,6 +6,7 @@ Here: a site on loopback, which a registry in development may reach, and what is
 
 import pytest
 from simulator import signer_of
+from web_site import serving
 
 from datasigil.signing import LocalSigner, add_proof
 
@@ -14,6 +15,13 @@ from datasigil.signing import LocalSigner, add_proof
 def database_url(request):
     """What is fetched does not depend on the database."""
     return request.param
+
+
+@pytest.fixture
+def inside():
+    """A server on an address inside, which nobody named to the registry."""
+    with serving() as held:
+        yield held
 
 
 @pytest.fixture
@@ -145,3 +153,31 @@ def test_a_public_name_that_leads_inside_is_never_reached(registry, monkeypatch,
     assert (answer.status_code, answer.json()["code"]) == (422, "DID_DOCUMENT")
     assert "FETCH_BLOCKED" in answer.json()["detail"]
     assert sent == []
+
+
+# What a site answers with Location, and the status beside it; PORT is that of the server inside.
+MOVED = [
+    (301, "http://127.0.0.1:PORT/maker/did.json"), (302, "http://localhost:PORT/maker/did.json"), (303, "https://localhost:PORT/maker/did.json"),
+    (307, "//127.0.0.1:PORT/maker/did.json"), (308, "http://[::1]:PORT/"), (302, "http://[::ffff:127.0.0.1]:PORT/"), (302, "http://2130706433:PORT/"),
+    (302, "http://0x7f.1:PORT/"), (302, "http://127.1:PORT/"), (302, "http://localhost.:PORT/"), (302, "http://user@127.0.0.1:PORT/"),
+    (302, "http://10.0.0.1/"), (302, "https://169.254.169.254/latest/meta-data"), (302, "http://192.168.0.1:PORT/"), (302, "file:///etc/passwd"),
+    (302, "gopher://127.0.0.1:PORT/"), (302, "http://127.0.0.1:PORT\\@localhost/"), (302, ""), (302, "http://"), (307, "http://[::1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "location"), MOVED, ids=[where for _, where in MOVED])
+def test_a_site_cannot_send_the_registry_inside(web, site, inside, signer, status, location):
+    inside.document = site.document
+    site.status, site.location = status, location.replace("PORT", str(inside.port)) or " "
+    answer = login(web, signer)
+    assert (answer.status_code, answer.json()["code"]) == (422, "DID_DOCUMENT"), answer.text
+    assert str(inside.port) not in answer.text
+    assert inside.asked == []
+    assert set(site.asked) == {"/maker/did.json"}  # where there is no address it is the same one again
+
+
+def test_a_site_may_send_on_within_itself_and_not_from_there_inside(web, site, inside, signer):
+    site.status, site.location = 302, "/elsewhere/did.json"
+    assert login(web, signer).status_code == 201
+    assert site.asked == ["/maker/did.json", "/elsewhere/did.json"]
+    assert inside.asked == []
