@@ -13,12 +13,14 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PR_SET_PDEATHSIG = 1  # prctl(2)
+COMMAND_SECONDS = 120.0
 SCRYPT_N = 2  # of keys made by commands that are forked: each start opens all of them
 MODULES = (
     *(
@@ -176,6 +178,14 @@ class Prepared:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+
+def run_prepared(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end, as `subprocess.run` would with its output captured."""
+    with tempfile.TemporaryDirectory() as held:
+        out, err = Path(held) / "out", Path(held) / "err"
+        code = Prepared(arguments, environment, out, err).wait(COMMAND_SECONDS)
+        return subprocess.CompletedProcess(arguments, code, out.read_text("utf-8"), err.read_text("utf-8"))
 
 
 if __name__ == "__main__":

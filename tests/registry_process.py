@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 import httpx
-from prepared_service import Prepared
+from prepared_service import Prepared, run_prepared
 from simulator import World
 
 from datasigil.canonical import document_digest
@@ -77,7 +76,7 @@ class RegistryProcess:
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another command of the service on the same data folder."""
         if self._is_forked:
-            return self._forked(command, "--data-dir", str(self.folder), *arguments)
+            return run_prepared([command, "--data-dir", str(self.folder), *arguments], self.variables())
         return subprocess.run(
             [sys.executable, "-m", "service", command, "--data-dir", str(self.folder), *arguments],
             cwd=REPOSITORY,
@@ -91,12 +90,6 @@ class RegistryProcess:
     @property
     def _is_forked(self) -> bool:
         return self.prepared and "LD_PRELOAD" not in self.environment
-
-    def _forked(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        with tempfile.TemporaryDirectory() as held:
-            out, err = Path(held) / "out", Path(held) / "err"
-            code = Prepared(list(arguments), self.variables(), out, err).wait(120)
-            return subprocess.CompletedProcess(arguments, code, out.read_text("utf-8"), err.read_text("utf-8"))
 
     def initialise(self, *arguments: str) -> Self:
         self.folder.with_suffix(".passphrase").write_text(PASSPHRASE)

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-
 SERVER_POLL_SECONDS = 0.01
 
 
