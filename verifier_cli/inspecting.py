@@ -93,6 +93,9 @@ def _bundle(bundle: Bundle) -> Said:
     rotations = [one["request"] for one in bundle.issuer_keys if isinstance(one.get("request"), dict)]
     if rotations:
         said["key rotations"] = [_rotation(one) for one in rotations]
+    handovers = [one["handover"] for one in bundle.issuer_keys if isinstance(one.get("handover"), dict)]
+    if handovers:
+        said["handovers of the registry"] = [_handover(one) for one in handovers]
     said["status lists"] = [_status_list(one) for one in bundle.status_lists] or "none"
     said["parents"] = [_credential(parent.credential) for parent in bundle.parents] or "none"
     return said
@@ -109,6 +112,16 @@ def _rotation(request: JsonObject) -> Said:
     keys = (request.get(name) for name in ("authorizedBy", "newKey"))
     old, new = (_short(key.get("id")) if isinstance(key, dict) else "unreadable" for key in keys)
     return {"from": old, "to": new, "issuer": _short(request.get("issuer")), "reason": _short(request.get("reason"))}
+
+
+def _handover(document: JsonObject) -> Said:
+    said: Said = {"digest": _digest(document)}
+    for label, name in (("from", "from"), ("to", "to"), ("offers to go on", "registry")):
+        side = _object(document.get(name))
+        if side:
+            said[label] = _kept({one: side.get(one) for one in ("url", "did", "origin", "logKey", "timeKey")})
+    said |= {"after": f"{_short(document['treeSize'])} entries"} if "treeSize" in document else {}
+    return said | _kept({"reason": document.get("reason"), "signed": document.get("created")})
 
 
 def _credential(document: JsonObject) -> Said:
@@ -207,6 +220,9 @@ _KINDS: dict[str, tuple[str, Callable[[JsonObject], Said]]] = {
     "OfferReceipt": ("receipt of the bytes that were offered", _plain),
     "ModelCard": ("model card", _plain),
     "VerifiableCredential": ("credential", _credential),
+    "RegistryHandover": ("handover of a registry to another one", _handover),
+    "RegistryHandoverOffer": ("offer of a registry to go on for another one", _handover),
+    "RegistryKeyChange": ("change of a key of a registry", _plain),
     "VerificationReport": ("report of an earlier check", _plain),
     "GateReport": ("report of an earlier gate", _plain),
 }

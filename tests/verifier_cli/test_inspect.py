@@ -127,6 +127,30 @@ def test_a_rotated_and_renewed_bundle_shows_both_log_proofs_and_the_rotation(des
     ]
 
 
+def test_a_handover_is_shown_in_a_bundle_and_by_itself(desk, repository):
+    frozen = repository / "tests/vectors/transparency/handed-over-v1.sigil.json"
+    (shown,) = desk.run("inspect", frozen, "--json").document["says"]["handovers of the registry"]
+    assert (shown["from"]["url"], shown["to"]["url"]) == ("https://registry.example", "https://new.example")
+    assert shown["to"]["did"].startswith("did:key:")
+    assert (shown["after"], shown["reason"]) == ("1 entries", "we end")
+    (frame,) = (one for one in json.loads(frozen.read_bytes())["issuerKeys"] if "handover" in one)
+    for statement, kind in (
+        (frame["handover"], "handover of a registry to another one"),
+        (
+            {"type": "RegistryHandoverOffer", "registry": frame["handover"]["to"]},
+            "offer of a registry to go on for another one",
+        ),
+        (
+            {"type": "RegistryHandover", "from": 7, "to": [], "treeSize": {}, "reason": None},
+            "handover of a registry to another one",
+        ),
+    ):
+        path = desk.folder / "statement.json"
+        path.write_bytes(json.dumps(statement).encode())
+        answer = desk.run("inspect", path, "--json")
+        assert (answer.code, answer.document["kind"]) == (0, kind)
+
+
 @pytest.mark.parametrize("value", [None, [], {}, {"newKey": 1}, {"newKey": {"id": []}}, "x"])
 def test_a_rotation_that_is_none_is_shown_without_a_traceback(desk, value):
     document = desk.world.bundle(desk.document).document()

@@ -4,89 +4,19 @@ Here: the plan over bundles of the simulator, each with one thing wrong. Not her
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from simulator import Log, World, signer_of
+from simulator import Log, signer_of
+from succession import Succeeded
 
-from datasigil.credentials.handover import REQUEST_TYPE, RegistryName, logged_handover, new_handover, parse_handover
+from datasigil.bundle import parse_bundle
+from datasigil.credentials.handover import logged_handover, parse_handover
 from datasigil.errors import MalformedError
-from datasigil.transparency.entry import log_entry
 from datasigil.trust.policy import parse_policy
-from datasigil.verification import verify
+from datasigil.verification import verify, verify_bytes
 
 FRESH = timedelta(days=30)
-
-
-class Succeeded(World):
-    """A world whose registry has handed over to another one, which continues its log under its own keys."""
-
-    def __init__(self):
-        super().__init__()
-        self.successor = signer_of("successor registry")
-        self.new = Log("new.example/log", signer_of("new log"), signer_of("new time"))
-
-    def published(self):
-        document = self.issue()
-        self.publish(document)
-        return document
-
-    def side(self, log, url, did):
-        return RegistryName(did, url, log.origin, str(log.key), str(log.time_key))
-
-    def statement(self, *, signer=None, **changes):
-        size = self.log.tree.size
-        given = {
-            "before": self.side(self.log, self.url, self.registry.controller),
-            "after": self.side(self.new, "https://new.example", self.successor.controller),
-            "tree_size": size,
-            "root": self.log.tree.root_at(size).hex(),
-            "reason": "we end",
-            "created": self.now,
-        }
-        document = new_handover(**{**given, **changes})
-        return self.sign(document, signer or self.registry)
-
-    def end(self, **changes):
-        """Log the handover in both logs; the new one begins with every entry of the old one."""
-        self.handover = self.statement(**changes)
-        entry = self.entry(self.handover)
-        self.index = self.log.append(entry)
-        self.last = self.log.checkpoint(self.now)
-        for one in self.log.entries:
-            self.new.append(one)
-        return self.handover
-
-    def entry(self, document):
-        digest = parse_handover(document).digest
-        return log_entry("key", digest, document["issuer"], REQUEST_TYPE, digest)
-
-    def frame(self, **changes):
-        first = self.log.proof(self.index, self.last, self.index + 1)
-        current = self.new.proof(self.index, self.new.checkpoint(self.now))
-        return {**logged_handover(self.handover, first, current), **changes}
-
-    def late(self, document, frame=None, **lists):
-        """The bundle of long after: the old log's last checkpoint, lists of now by the successor, the handover."""
-        index = self.log_index(document)
-        bundle = self.bundle(document)
-        evidence = replace(bundle.log, proof=self.log.proof(index, self.last, self.index + 1))
-        self.tick(days=30)
-        given = {"signer": self.successor, "replay": (self.new.origin, self.new.tree.size), **lists}
-        signed = tuple(self.status_list(entry, **given) for entry in document["credentialStatus"])
-        keys = (*bundle.issuer_keys, *((self.frame() if frame is None else frame(self)),))
-        return replace(bundle, log=evidence, status_lists=signed, issuer_keys=keys)
-
-    def judge(self, bundle, *, both=True, extra=""):
-        new = f"""
-[[logs]]
-origin = "{self.new.origin}"
-url = "https://new.example/log"
-key = "{self.new.key}"
-timeKey = "{self.new.time_key}"
-"""
-        policy = parse_policy((self.policy_toml() + (new if both else "") + extra).encode())
-        return verify(bundle, policy=policy, at=self.now, offline=True).report
 
 
 @pytest.fixture
@@ -297,3 +227,15 @@ def test_a_client_that_saw_the_successor_s_list_asks_for_the_handover(world, tmp
     report = verify(old, policy=policy, at=world.now, offline=True, state=state).report
     assert "STATUS_HANDOVER" in codes(report)
     assert report.decision == "INDETERMINATE"
+
+
+def test_the_frozen_bundle_of_version_1_reads_for_ever(repository):
+    folder = repository / "tests/vectors/transparency"
+    policy = parse_policy((folder / "handed-over-v1.datasigil.toml").read_bytes())
+    raw, at = (folder / "handed-over-v1.sigil.json").read_bytes(), datetime(2026, 12, 2, 9, 30, tzinfo=UTC)
+    report = verify_bytes(raw, policy=policy, at=at, offline=True).report
+    assert report.decision == "VALID", report.render()
+    assert any("its handover to https://new.example" in check.message for check in report.checks)
+    shorter = parse_bundle(raw)
+    without = replace(shorter, issuer_keys=tuple(one for one in shorter.issuer_keys if "handover" not in one))
+    assert verify(without, policy=policy, at=at, offline=True).report.decision == "INVALID"
