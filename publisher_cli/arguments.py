@@ -163,10 +163,16 @@ def _login(commands: Any) -> None:
     one = command(
         commands, "login", "logins:run", "Prove to a registry that you hold a key, and keep the token it grants.",
         "datasigil login --registry https://registry.example --key me",
-        notes="Also stores the registry's log and your status lists, which `issue` signs into credentials.",
+        "datasigil login --registry https://registry.example --key me --did-web example.org",
+        notes="With --did-web, first publish the did.json that `datasigil key did-web` writes: the registry fetches it. What you issue there\n"
+        "is then by that name; if a key has logged in under two names, the last login counts. Also stores the registry's log and your\n"
+        "status lists, which `issue` signs into credentials.",
     )  # fmt: skip
     _registry_option(one)
     _key_option(one)
+    one.add_argument(
+        "--did-web", metavar="DOMAIN_OR_PATH", help="log in as the did:web of this address (default: the key's did:key)"
+    )
     one.add_argument("--name", help="what the registry calls you when it meets this key first")
     one.add_argument(
         "--scope",

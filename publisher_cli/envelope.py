@@ -50,12 +50,12 @@ def signing_place(given: Namespace) -> tuple[LocalSigner, Services]:
         DatasigilError: as `load_signer` and `find_login`; USAGE, for an address that no site can have.
     """
     from publisher_cli.keys import load_signer, public_half
-    from publisher_cli.logins import find_login
+    from publisher_cli.logins import signing_login
     from publisher_cli.site.address import SiteAddress
 
     signer = load_signer(given.key)
     if not given.static_base:
-        return signer, find_login(given.registry, signer.controller)
+        return signing_login(given.registry, signer)
     address = SiteAddress.at(given.static_base, dev=places.is_dev(given.dev))
     site = signer.public_key
     if given.site_key:

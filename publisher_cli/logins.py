@@ -46,6 +46,11 @@ class Login:
     status_lists: dict[str, str]  # purpose -> URL
     status_issuer: str
     log: dict[str, str]  # origin, url, key, timeKey
+    key: str = ""  # multibase, for a publisher that is a did:web: the key that proved it
+
+    def signer(self, signer: LocalSigner) -> LocalSigner:
+        """The key as it signs for this publisher: under the did:web of the login, if it is one."""
+        return signer.as_method(f"{self.publisher}#{self.key}") if self.key else signer
 
     def __repr__(self) -> str:
         return f"Login({self.url!r}, {self.publisher!r})"
@@ -63,12 +68,13 @@ class Login:
             "statusLists": self.status_lists,
             "statusIssuer": self.status_issuer,
             "log": self.log,
+            **({"key": self.key} if self.key else {}),
         }
 
 
 def run(given: Namespace, console: Console) -> int:
     """Prove control of the key's DID to a registry and keep the token."""
-    signer = load_signer(given.key)
+    signer = _as_named(load_signer(given.key), given)
     client = registry_client(registry_url(given.registry), dev=given.dev)
     scopes = tuple(given.scope) if given.scope else SCOPES
     login = log_in(client, signer, given.name or signer.controller[-12:], datetime.now(UTC), scopes=scopes)
@@ -79,6 +85,15 @@ def run(given: Namespace, console: Console) -> int:
         shown, f"registry: {login.url}\nlog:      {login.log['origin']}\nlists:    signed by {login.status_issuer}\n"
     )
     return 0
+
+
+def _as_named(signer: LocalSigner, given: Namespace) -> LocalSigner:
+    """The key under the did:web of an address, if one is named; the registry fetches that address's document."""
+    if not given.did_web:
+        return signer
+    from publisher_cli.site.address import SiteAddress
+
+    return signer.as_method(SiteAddress.at(given.did_web, dev=places.is_dev(given.dev)).method(signer.public_key))
 
 
 def log_in(
@@ -125,6 +140,7 @@ def log_in(
             "statusLists": reply["statusLists"],
             "statusIssuer": reply["statusIssuer"],
             "log": reply["log"],
+            "key": signer.public_key.multibase if signer.controller.startswith("did:web:") else "",
         }
     )
 
@@ -158,6 +174,7 @@ def parse_login(document: Any) -> Login:
         status_lists={purpose: document["statusLists"][purpose] for purpose in ("revocation", "suspension")},
         status_issuer=document["statusIssuer"],
         log={name: log[name] for name in ("origin", "url", "key", "timeKey")},
+        key=str(document.get("key", "")),
     )
 
 
@@ -168,21 +185,34 @@ def save(login: Login) -> Path:
     return path
 
 
-def find_login(registry: str | None, publisher: str) -> Login:
-    """Return the login of this publisher at the registry named by flag or environment, or the only one there is.
+def find_login(registry: str | None, *publishers: str) -> Login:
+    """Return the login of one of these publishers at the registry named by flag or environment, or the only one there is.
 
     Raises:
         DatasigilError: NOT_LOGGED_IN.
     """
     wanted = places.named_registry(registry).rstrip("/")
-    found = [login for login in _all_logins() if login.publisher == publisher and wanted in ("", login.url)]
-    if len(found) != 1:
+    found = [login for login in _all_logins() if login.publisher in publishers and wanted in ("", login.url)]
+    if len({login.url for login in found}) != 1:
         raise DatasigilError(
             "NOT_LOGGED_IN", "you are not logged in there with this key" if not found else "you are logged in to several registries",
             expected="one login" if wanted else "--registry URL", found=", ".join(login.url for login in found) or "none",
             next_action=f"datasigil login --registry {wanted or 'URL'} --key NAME" if not found else "say which: --registry URL",
         )  # fmt: skip
+    if len(found) > 1:
+        return max(found, key=lambda one: one.token_expires)  # as a did:key and as a did:web: the one of the last login
     return found[0]
+
+
+def signing_login(registry: str | None, signer: LocalSigner) -> tuple[LocalSigner, Login]:
+    """Return the login of a key, and the key as it signs for that publisher: its did:key, else the did:web that it logged in as.
+
+    Raises:
+        DatasigilError: as `find_login`.
+    """
+    own = {signer.controller, *(one.publisher for one in _all_logins() if one.key == signer.public_key.multibase)}
+    login = find_login(registry, *own)
+    return login.signer(signer), login
 
 
 def require_token(login: Login, now: datetime) -> str:
@@ -256,7 +286,7 @@ def _folder() -> Path:
 
 def _file_name(url: str, publisher: str) -> str:
     host = re.sub(r"[^A-Za-z0-9.-]+", "_", url.partition("://")[2])[:120]
-    return f"{host}_{publisher[-12:]}.json"
+    return f"{host}_{re.sub(r'[^A-Za-z0-9.-]+', '_', publisher[-12:])}.json"
 
 
 def _bad_reply(name: str, expected: str, found: object) -> MalformedError:

@@ -25,6 +25,7 @@ from datasigil.bundle import (
     write_bundle,
 )
 from datasigil.client import RegistryError
+from datasigil.credentials.keys import PublicKey
 from datasigil.credentials.types import CREDENTIAL_TYPES, Credential, parse_credential
 from datasigil.datasets.entry import Manifest
 from datasigil.datasets.manifest import ManifestClaim, parse_manifest, verify_manifest_claim
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from datasigil.client import RegistryClient
-    from datasigil.credentials.keys import PublicKey
     from datasigil.report import Report
     from datasigil.report.terminal import Console
 
@@ -86,7 +86,8 @@ def run(given: Namespace, console: Console) -> int:
     console.say(f"registered; entry {reply['logIndex']} of {login.log['origin']}")
     bundle = _patiently(lambda: _bundle_of(client, credential), until, console)
     log = Log(login.log["origin"], login.log["key"], login.log["timeKey"], login.log["url"])
-    report = verified(bundle, body, publisher=login.publisher, log=log)
+    keys = (PublicKey.from_multibase(login.key),) if login.key else ()
+    report = verified(bundle, body, publisher=login.publisher, log=log, keys=keys)
     if report.decision != "VALID":
         console.say(f"registered; what it names does not hold as it stands: {report.headline}")
     written = write_bundles(bundle, body, credential, path, given, console)

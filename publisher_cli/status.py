@@ -20,15 +20,18 @@ from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError, StatusError
 from datasigil.verification.issuer import require_signed
 from publisher_cli.keys import load_signer
-from publisher_cli.logins import find_login, registry_client, registry_url, require_token
+from publisher_cli.logins import registry_client, registry_url, require_token, signing_login
 from publisher_cli.publishing import read_bundle_or_credential, read_credential
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
 
     from datasigil.bundle import Bundle
     from datasigil.client import RegistryClient
+    from datasigil.encoding import JsonObject
     from datasigil.report.terminal import Console
+    from datasigil.signing import LocalSigner
 
 # command: (status purpose, value)
 CHANGES = {"revoke": ("revocation", True), "suspend": ("suspension", True), "resume": ("suspension", False)}
@@ -42,11 +45,10 @@ def change(given: Namespace, console: Console) -> int:
         from publisher_cli.site import static
 
         return static.change(given, console)
-    signer = load_signer(given.key)
+    signer, login = signing_login(given.registry, load_signer(given.key))
     now = datetime.now(UTC)
-    login = find_login(given.registry, signer.controller)
     client = registry_client(login.url, dev=given.dev, token=require_token(login, now))
-    credential = credential_of(given.what, client)
+    credential = credential_of(given.what, client, own=signer)
     if credential.issuer != signer.controller:
         raise DatasigilError(
             "NOT_YOURS", "only its issuer changes a credential's status", expected=credential.issuer, found=signer.controller,
@@ -134,10 +136,10 @@ def _read_lists(credential: Credential, bundle: Bundle) -> dict[str, tuple[bool,
     return found
 
 
-def credential_of(what: str, client: RegistryClient | None) -> Credential:
+def credential_of(what: str, client: RegistryClient | None, *, own: LocalSigner | None = None) -> Credential:
     """Return the credential in a file, or the registered one with this id or digest, its proof verified.
 
-    A did:web issuer's proof is verified under the keys that the file's bundle presents: it is then intact; whose it is, `check` decides.
+    A did:web issuer's proof is verified under the keys that the file's bundle presents, and `own`: it is then intact; whose it is, `check` decides.
 
     Raises:
         DatasigilError: as `read_credential` and `RegistryClient.credential`; USAGE, for an id without a registry; ProofError.
@@ -145,9 +147,7 @@ def credential_of(what: str, client: RegistryClient | None) -> Credential:
     if what.endswith(".json") or Path(what).is_file():
         bundle = read_bundle_or_credential(Path(what))
         credential = parse_credential(bundle.credential)
-        require_signed(
-            credential.document, credential.issuer, None, bundle.issuer_keys, Instant.from_datetime(datetime.now(UTC))
-        )
+        _require_intact(credential, (*bundle.issuer_keys, *_presented(own)))
         return credential
     if client is None:
         raise DatasigilError(
@@ -155,8 +155,21 @@ def credential_of(what: str, client: RegistryClient | None) -> Credential:
             next_action="get the bundle with `datasigil-verify fetch`, and name that file",
         )  # fmt: skip
     credential = parse_credential(client.credential(identifier_of(what)))
-    verify_proofs(credential.document, keys=did_key_resolver)
+    _require_intact(credential, _presented(own))
     return credential
+
+
+def _require_intact(credential: Credential, presented: Sequence[JsonObject]) -> None:
+    now = Instant.from_datetime(datetime.now(UTC))
+    require_signed(credential.document, credential.issuer, None, presented, now)
+
+
+def _presented(own: LocalSigner | None) -> tuple[JsonObject, ...]:
+    """The publisher's own key as a bundle would present it; a did:key needs none."""
+    if own is None or not own.controller.startswith("did:web:"):
+        return ()
+    method = {"id": own.verification_method, "type": "Multikey", "controller": own.controller}
+    return ({**method, "publicKeyMultibase": own.public_key.multibase},)
 
 
 def identifier_of(what: str) -> str:

@@ -8,8 +8,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prepared_service import Prepared, run_prepared
 
 from publisher_cli.main import main
 
@@ -38,7 +37,8 @@ class RegistryProcess:
 
     folder: Path
     port: int
-    process: subprocess.Popen[bytes] | None = None
+    process: Prepared | None = None
+    more: dict[str, str] = field(default_factory=dict)  # of its environment
 
     @property
     def url(self) -> str:
@@ -53,6 +53,7 @@ class RegistryProcess:
             "DATASIGIL_RATE_PER_SECOND": "10000",
             "DATASIGIL_RATE_BURST": "10000",
             "XDG_STATE_HOME": str(self.folder / "state"),
+            **self.more,
         }
 
     def create(self) -> None:
@@ -62,26 +63,13 @@ class RegistryProcess:
         self.service("init", "--public-url", self.url)
 
     def service(self, command: str, *options: str) -> str:
-        words = [sys.executable, "-m", "service", command, "--data-dir", str(self.folder / "data"), *options]
-        ran = subprocess.run(words, env=self.environment, capture_output=True, text=True, check=False, timeout=120)
+        ran = run_prepared([command, "--data-dir", str(self.folder / "data"), *options], self.environment)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return ran.stdout
 
     def start(self) -> None:
-        words = [
-            sys.executable,
-            "-m",
-            "service",
-            "serve",
-            "--data-dir",
-            str(self.folder / "data"),
-            "--port",
-            str(self.port),
-        ]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                words, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        words = ["serve", "--data-dir", str(self.folder / "data"), "--port", str(self.port)]
+        self.process = Prepared(words, self.environment, self.folder / "log", self.folder / "log")
         until = time.monotonic() + START_SECONDS
         while not self._ready():
             assert self.process.poll() is None, (self.folder / "log").read_text()

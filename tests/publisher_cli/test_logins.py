@@ -1,13 +1,17 @@
 """`login`: proof of control of a DID, what is stored, and what is never signed."""
 
+import dataclasses
 import json
 import os
+import shutil
 import stat
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from web_site import serving
 
 
 @pytest.fixture
@@ -82,6 +86,34 @@ def test_a_challenge_for_another_domain_is_not_signed(run, registry, key):
     error = run.refused("login", "--registry", other, code="REGISTRY_ANSWER", exit_code=1)
     assert (error["place"], error["expected"], error["found"]) == ("/domain", other, registry.url)
     assert stored() == []
+
+
+def test_a_key_logs_in_as_the_address_that_vouches_for_it_and_issues_by_that_name(run, initialised, tmp_path, data):
+    shutil.copytree(initialised.folder, tmp_path / "registry")
+    with serving() as site:
+        address = f"http://localhost:{site.port}/maker"
+        more = {"DATASIGIL_DEV": "1", "DATASIGIL_DID_WEB_ORIGINS": json.dumps([f"http://localhost:{site.port}"])}
+        registry = dataclasses.replace(initialised, folder=tmp_path / "registry", more=more)
+        registry.start()
+        try:
+            run("key", "new", "--name", "me")
+            login = ("login", "--registry", registry.url, "--key", "me")
+            assert (
+                "did.json"
+                in run.refused(*login, "--did-web", f"{address}/x", code="DID_DOCUMENT", exit_code=1)["nextAction"]
+            )
+            run("key", "did-web", address, "--key", "me", "-o", "did.json")
+            site.document = json.loads(Path("did.json").read_text())
+            assert run.json(*login)["publisher"].startswith("did:key:")
+            time.sleep(1)  # tokens end at whole seconds: the later one counts
+            assert run.json(*login, "--did-web", address)["publisher"] == site.did
+            run("init", data, "--yes")
+            run("issue", data, "--key", "me", "-o", "c.json")
+            assert json.loads(Path("c.json").read_text())["issuer"] == site.did
+            assert run.json("publish", "c.json")["checkedAs"] == "VALID"
+            assert run.json("revoke", "c.json", "--key", "me", "--reason", "an error")["status"] == "revoked"
+        finally:
+            registry.kill()
 
 
 @pytest.fixture
