@@ -279,7 +279,9 @@ class Build:
 
     def do_run(self, rest: str) -> None:
         if "groupadd" in rest:
-            (self.root / "data").mkdir(mode=0o700)  # users and groups are the engine's; the folder is ours
+            (self.root / "data").mkdir(
+                mode=0o700, parents=True, exist_ok=True
+            )  # users and groups are the engine's; the folder is ours
             return
         command = self.text(rest).replace("python -m venv", f"{sys._base_executable} -m venv")
         kept = {key: value for key, value in os.environ.items() if key.startswith(("PIP_", "SSL_", "HTTPS_"))}
