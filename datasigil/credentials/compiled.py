@@ -20,7 +20,7 @@ def compiled(table: Table) -> Test:
 
     def test_of(kind: Kind) -> Raw:
         if id(kind) not in made:
-            made[id(kind)] = _compile(kind, test_of) if isinstance(kind, Table) else kind.make_test(test_of)
+            made[id(kind)] = _compile(kind, test_of) if isinstance(kind, Table) else kind.make_quick_test(test_of)
         return made[id(kind)]
 
     return safe(test_of(table))

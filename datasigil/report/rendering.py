@@ -7,7 +7,6 @@ NO_COLOR). Everything that came from outside is escaped: control characters and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 from typing import Final
 
 from datasigil.report.model import (
@@ -113,7 +112,7 @@ def _check_lines(check: Check, width: int, *, color: bool) -> Iterator[str]:
     code = f" [{check.code}]" if check.code else ""
     place = f" at {safe(check.place)}" if check.place and check.outcome in (FAILED, UNDETERMINED) else ""
     text = f"{check.step:>2} {check.name}: {safe(check.message)}{place}{code}"
-    first, *rest = wrap(text, max(width - 7, 40), break_long_words=False, break_on_hyphens=False) or [""]
+    first, *rest = _lines(text, max(width - 7, 40))
     yield f"  {mark} {safe(first)}"
     yield from (f"          {safe(line)}" for line in rest)
     if check.outcome == PASSED and check.found:
@@ -132,14 +131,22 @@ def _check_lines(check: Check, width: int, *, color: bool) -> Iterator[str]:
 
 
 def _wrapped(text: str, indent: str, width: int) -> list[str]:
-    return wrap(
-        text,
-        max(width, 40),
-        initial_indent=indent,
-        subsequent_indent=indent + "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return _lines(text, max(width, 40), indent, indent + "  ")
+
+
+def _lines(text: str, width: int, first: str = "", hanging: str = "") -> list[str]:
+    """Return text in lines of at most `width` characters, broken at spaces alone; a longer word has a line to itself.
+
+    As `textwrap` does it, whose import and patterns cost a check more than its signature.
+    """
+    lines, line, indent = list[str](), "", first
+    for word in text.split(" "):
+        if line and len(indent) + len(line) + 1 + len(word) > width:
+            lines.append(indent + line.rstrip())
+            line, indent = word, hanging
+        else:
+            line = f"{line} {word}" if line else word
+    return [*lines, indent + line.rstrip()] if line or not lines else lines
 
 
 def _colored(text: str, code: str, *, color: bool) -> str:

@@ -53,19 +53,16 @@ REGULATIONS: Final = ("phi", "pci", "pfi", "pi", "spi", "sci", "other")
 REGULATION_RESULTS: Final = ("absent", "deidentified", "present")
 TABLES_MAX: Final = 1000
 
-_METHOD = re.compile(r"did:[!-~]{1,2000}#[!-~]{1,200}\Z", re.ASCII)
-_MULTIBASE = re.compile(r"z[1-9A-Za-z]{1,200}\Z", re.ASCII)
-_ROLE = re.compile(r"[a-z][a-z0-9-]{0,63}\Z")
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?\Z", re.ASCII)
-_REGION = re.compile(r"[A-Z]{2}\Z")
-_METRIC = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+-]{0,99}\Z", re.ASCII)
-_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[!-~]*)?\Z", re.ASCII)
-_LICENSE = re.compile(
-    r"(?:LicenseRef-[A-Za-z0-9.-]{1,80}@sha256:[0-9a-f]{64}|[A-Za-z0-9][A-Za-z0-9.+-]{0,80}(?: WITH [A-Za-z0-9.-]{1,80})?)\Z",
-    re.ASCII,
-)
-
-_RESULT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,80}\Z", re.ASCII)
+# Compiled when a value is first seen: few files have them all.
+_METHOD = r"did:[!-~]{1,2000}#[!-~]{1,200}\Z"
+_MULTIBASE = r"z[1-9A-Za-z]{1,200}\Z"
+_ROLE = r"[a-z][a-z0-9-]{0,63}\Z"
+_DECIMAL = r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?\Z"
+_REGION = r"[A-Z]{2}\Z"
+_METRIC = r"[A-Za-z0-9][A-Za-z0-9._:/+-]{0,99}\Z"
+_URL = r"https?://[A-Za-z0-9.:\[\]-]+(?:/[!-~]*)?\Z"
+_LICENSE = r"(?:LicenseRef-[A-Za-z0-9.-]{1,80}@sha256:[0-9a-f]{64}|[A-Za-z0-9][A-Za-z0-9.+-]{0,80}(?: WITH [A-Za-z0-9.-]{1,80})?)\Z"
+_RESULT = r"[A-Za-z0-9][A-Za-z0-9.+-]{0,80}\Z"
 
 T = TypeVar("T")
 
@@ -438,10 +435,10 @@ def _one_of(*values: str) -> Callable[[Any, str], str]:
     return read
 
 
-def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[Any, str], str]:
+def _matching(pattern: str, expected: str) -> Callable[[Any, str], str]:
     def read(value: Any, place: str) -> str:
         text = _typed(value, str, expected, place)
-        if not pattern.match(text):
+        if not re.match(pattern, text, re.ASCII):
             raise _bad(place, expected, text[:80])
         return text
 
