@@ -40,6 +40,7 @@ ETAGS_MAX = 32
 COMPRESS_MIN_BYTES = 1 * KIB
 SERVED_MAX_BYTES = 64 * MIB
 EVIDENCE_SECONDS = 2.0
+ANSWER_SECONDS = 1.0  # how old a verification's answer may be when the same bytes come again
 EVIDENCE_ENTRIES = 4_096
 EVIDENCE_REQUESTS_BYTES = 4 * MIB
 INLINE_MAX_BYTES = 64 * KIB  # what is checked on the event loop; more, and anything with RDF, goes to a thread
@@ -90,6 +91,9 @@ JOB_LOST_DEFAULT = 5
 JOB_LOST_MAX = 100
 JOB_RESULT_MAX_BYTES = 8 * MIB
 JOB_STEPS_MAX = 10_000_000
+
+# Python's collector looks at what is new after so many allocations that were not freed.
+GC_ALLOCATIONS = 10_000
 
 # The writer.
 BATCH_MAX_OPERATIONS = 256

@@ -1,6 +1,6 @@
 """Statements of the busiest requests, compiled once and handed to the driver itself.
 
-Lives here: `Prepared`. Not here: the statements (the repositories), connections and what a driver's error means (`database`).
+Lives here: `Prepared`, `PreparedInsert`. Not here: the statements (the repositories), connections and what a driver's error means (`database`).
 
 SQLAlchemy takes ten times as long around a point read as SQLite takes for it. A statement is written with SQLAlchemy all the same, for both
 databases, and its types turn the driver's values into ours.
@@ -8,11 +8,12 @@ databases, and its types turn the driver's values into ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Select
+from sqlalchemy import Connection, Dialect, Insert, Select, Table, bindparam, insert
 from sqlalchemy.exc import DBAPIError
 
 
@@ -25,9 +26,13 @@ class _Compiled:
     fixed: dict[str, Any]  # parameters that the statement itself brings
     processors: tuple[tuple[int, Callable[[Any], Any]], ...]
 
+    def given(self, values: Mapping[str, Any]) -> Any:
+        """Parameters as the driver takes them."""
+        return dict(values) if self.names is None else tuple(values[name] for name in self.names)
+
 
 class Prepared:
-    """A SELECT of few rows, with named parameters; no `IN` of a list."""
+    """A SELECT with named parameters; no `IN` of a list."""
 
     def __init__(self, statement: Select[Any]) -> None:
         self._statement = statement
@@ -39,32 +44,71 @@ class Prepared:
         Raises:
             DBAPIError: as the connection's own statements do.
         """
+        return next(iter(self.all(connection, **values)), None)
+
+    def all(self, connection: Connection, **values: Any) -> list[Sequence[Any]]:
+        """Every row.  Raises: as `one`."""
         compiled = self._compiled.get(connection.dialect.name) or self._compile(connection.dialect)
-        given = {**compiled.fixed, **values}
-        parameters = given if compiled.names is None else tuple(given[name] for name in compiled.names)
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute(compiled.sql, parameters)
-            row: Sequence[Any] | None = cursor.fetchone()
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise DBAPIError.instance(
-                compiled.sql, None, error, connection.dialect.loaded_dbapi.Error, dialect=connection.dialect
-            ) from error
-        finally:
-            cursor.close()
-        if row is None or not compiled.processors:
-            return row
-        found = list(row)
+        with _cursor(connection, compiled.sql) as cursor:
+            cursor.execute(compiled.sql, compiled.given({**compiled.fixed, **values}))
+            rows: list[Sequence[Any]] = cursor.fetchall()
         for place, turned in compiled.processors:
-            found[place] = turned(found[place])
-        return found
+            rows = [[*row[:place], turned(row[place]), *row[place + 1 :]] for row in rows]
+        return rows
 
     def _compile(self, dialect: Dialect) -> _Compiled:
-        compiled = self._statement.compile(dialect=dialect)
-        names = tuple(compiled.positiontup) if compiled.positiontup is not None else None
-        fixed = {name: value for name, value in compiled.params.items() if value is not None}
         columns = enumerate(self._statement.selected_columns)
         turned = ((place, one.type.dialect_impl(dialect).result_processor(dialect, None)) for place, one in columns)
-        found = _Compiled(str(compiled), names, fixed, tuple((place, one) for place, one in turned if one is not None))
+        found = _compiled(self._statement, dialect, tuple((place, one) for place, one in turned if one is not None))
         self._compiled[dialect.name] = found
         return found
+
+
+class PreparedInsert:
+    """An INSERT of many rows into one table, all of the columns named; values go to the driver as they are."""
+
+    def __init__(self, table: Table, *columns: str) -> None:
+        self._statement = insert(table).values({name: bindparam(name) for name in columns})
+        self._compiled: dict[str, _Compiled] = {}
+
+    def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows in the connection's transaction, which must have begun.
+
+        Raises:
+            DBAPIError: as the connection's own statements do, IntegrityError among them.
+        """
+        if not rows:
+            return
+        if not connection.in_transaction():
+            raise RuntimeError("rows are inserted outside a transaction")
+        compiled = self._compiled.get(connection.dialect.name)
+        if compiled is None:
+            compiled = _compiled(self._statement, connection.dialect, ())
+            self._compiled[connection.dialect.name] = compiled
+        with _cursor(connection, compiled.sql) as cursor:
+            cursor.executemany(compiled.sql, [compiled.given(row) for row in rows])
+
+
+def _compiled(
+    statement: Select[Any] | Insert, dialect: Dialect, processors: tuple[tuple[int, Callable[[Any], Any]], ...]
+) -> _Compiled:
+    compiled = statement.compile(dialect=dialect)
+    names = tuple(compiled.positiontup) if compiled.positiontup is not None else None
+    fixed = {name: value for name, value in compiled.params.items() if value is not None}
+    return _Compiled(str(compiled), names, fixed, processors)
+
+
+@contextmanager
+def _cursor(connection: Connection, sql: str) -> Iterator[Any]:
+    """A cursor of the driver, whose errors are those of SQLAlchemy."""
+    dialect = connection.dialect
+    cursor = connection.connection.cursor()
+    try:
+        yield cursor
+    except dialect.loaded_dbapi.Error as error:
+        lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, cursor)
+        raise DBAPIError.instance(
+            sql, None, error, dialect.loaded_dbapi.Error, connection_invalidated=lost, dialect=dialect
+        ) from error
+    finally:
+        cursor.close()

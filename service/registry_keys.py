@@ -8,6 +8,7 @@ key, the key of notices and, when asked for, a hosted issuing key. Not here: wha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from datasigil.errors import DatasigilError
@@ -46,25 +47,25 @@ class RegistryKeys:
         """The registry's DID, as which it signs status lists."""
         return self.status.controller
 
-    @property
+    @cached_property
     def log_key(self) -> VerifierKey:
         """The verifier key of checkpoints; its name is the log's origin."""
         return new_vkey(self.origin, self.checkpoint.public_key.raw)
 
-    @property
+    @cached_property
     def log_keys(self) -> tuple[tuple[VerifierKey, LocalSigner], ...]:
         """Every key that signs checkpoints now, the current one first."""
         signers = [one for one in (self.checkpoint, self.old_checkpoint) if one is not None]
         return tuple((new_vkey(self.origin, one.public_key.raw), one) for one in signers)
 
-    @property
+    @cached_property
     def time_keys(self) -> tuple[tuple[VerifierKey, LocalSigner], ...]:
         """Every key that cosigns with a time now, the current one first."""
         signers = [one for one in (self.time, self.old_time) if one is not None]
         name = f"{self.origin}/time"
         return tuple((new_vkey(name, one.public_key.raw, COSIGNATURE_V1), one) for one in signers)
 
-    @property
+    @cached_property
     def time_key(self) -> VerifierKey:
         """The verifier key of the timestamped cosignature."""
         return new_vkey(f"{self.origin}/time", self.time.public_key.raw, COSIGNATURE_V1)

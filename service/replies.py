@@ -18,7 +18,16 @@ FOREVER = "public, max-age=31536000, immutable"
 
 def json_reply(body: BaseModel, *, status: int = 200, cache: str = PRIVATE) -> Response:
     """A model as JSON, members that are None left out."""
-    data = body.model_dump_json(exclude_none=True).encode()
+    return bytes_reply(json_bytes(body), status=status, cache=cache)
+
+
+def json_bytes(body: BaseModel) -> bytes:
+    """What `json_reply` sends."""
+    return body.model_dump_json(exclude_none=True).encode()
+
+
+def bytes_reply(data: bytes, *, status: int = 200, cache: str = PRIVATE) -> Response:
+    """A JSON document as JSON."""
     return Response(data, status_code=status, media_type="application/json", headers={"Cache-Control": cache})
 
 

@@ -106,6 +106,7 @@ class KnownDigest(SQLModel, table=True):
     """A SHA-256 under which a credential can be looked up."""
 
     __tablename__ = "known_digest"
+    __table_args__ = (Index("known_digest_credential", "credential_seq", "kind"),)
     sha256: str = Field(primary_key=True)
     credential_seq: int = Field(sa_type=BigInteger, foreign_key="credential.seq", primary_key=True)
     kind: str = Field(primary_key=True)

@@ -33,6 +33,7 @@ _KEY_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = {ED25519: 64, COSIGNATURE_V1: 72}
 _DASH: Final = "— "
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_NOT_IN_NAME: Final = re.compile(r"[\s+\ud800-\udfff]")
 _KEY_ID: Final = re.compile(r"[0-9a-f]{8}\Z", re.ASCII)
 
 
@@ -232,16 +233,10 @@ def _check_name(name: str, place: str) -> None:
     if (
         not name
         or len(name) > KEY_NAME_MAX_CHARACTERS
-        or "+" in name
-        or any(map(_is_space, name))
-        or any("\ud800" <= character <= "\udfff" for character in name)
+        or _NOT_IN_NAME.search(name)
         or _CONTROL.search(name)
     ):
         raise _bad("not a key name", place=place, expected="a name without spaces and plus signs", found=name[:80])
-
-
-def _is_space(character: str) -> bool:
-    return character.isspace()
 
 
 _FIELD: Final = 2**255 - 19

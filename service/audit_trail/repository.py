@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
 
+from service.prepared import Prepared
 from service.tables import AUDIT_ANCHORS, AUDIT_EVENTS
 
 
@@ -36,20 +37,23 @@ class AnchorRow:
 
 
 _EVENT = tuple(AUDIT_EVENTS.c[name] for name in EventRow.__dataclass_fields__)
-_LAST = select(*_EVENT).order_by(AUDIT_EVENTS.c.position.desc()).limit(1)
 _ANCHOR = tuple(AUDIT_ANCHORS.c[name] for name in AnchorRow.__dataclass_fields__)
+# Every batch asks whether an anchor is due.
+_LAST = Prepared(select(*_EVENT).order_by(AUDIT_EVENTS.c.position.desc()).limit(1))
+_FIRST_AT = Prepared(select(AUDIT_EVENTS.c.at).where(AUDIT_EVENTS.c.position == 0))
+_LAST_ANCHOR = Prepared(select(*_ANCHOR).order_by(AUDIT_ANCHORS.c.log_index.desc()).limit(1))
 
 
 def last_event(connection: Connection) -> EventRow | None:
     """The newest event."""
-    row = connection.execute(_LAST).one_or_none()
+    row = _LAST.one(connection)
     return None if row is None else EventRow(*row)
 
 
 def first_at(connection: Connection) -> int:
     """When the trail began, in seconds since 1970; 0 when there is none."""
-    found = connection.execute(select(AUDIT_EVENTS.c.at).where(AUDIT_EVENTS.c.position == 0)).scalar_one_or_none()
-    return 0 if found is None else int(found)
+    found = _FIRST_AT.one(connection)
+    return 0 if found is None else int(found[0])
 
 
 def events_after(connection: Connection, position: int, count: int) -> list[EventRow]:
@@ -67,7 +71,7 @@ def insert_event(connection: Connection, row: EventRow) -> None:
 
 def last_anchor(connection: Connection) -> AnchorRow | None:
     """The newest anchor."""
-    row = connection.execute(select(*_ANCHOR).order_by(AUDIT_ANCHORS.c.log_index.desc()).limit(1)).one_or_none()
+    row = _LAST_ANCHOR.one(connection)
     return None if row is None else AnchorRow(*row)
 
 

@@ -32,7 +32,7 @@ from service.credentials.schemas import (
 from service.credentials.verifying import Verified, verified_credential, verified_presentation
 from service.limits import INLINE_MAX_BYTES, REQUEST_MAX_BYTES
 from service.problems import BAD_REQUEST, PROBLEM_BASE, Problem, plain_message, status_of
-from service.replies import json_reply
+from service.replies import json_bytes, json_reply
 from service.state import State
 
 _WORST_FIRST: tuple[Decided, ...] = ("INVALID", "INDETERMINATE", "VALID")
@@ -40,13 +40,15 @@ _WORST_FIRST: tuple[Decided, ...] = ("INVALID", "INDETERMINATE", "VALID")
 _STATUS_CODES = frozenset({"REVOKED", "SUSPENDED"})
 
 
-async def answer_credential(state: State, body: VerifyCredentialRequest, *, size: int = REQUEST_MAX_BYTES) -> Response:
-    """The answer to a verification that did not fail; `size` is the request's, in bytes.
+async def answer_credential(
+    state: State, body: VerifyCredentialRequest, now: datetime, *, size: int = REQUEST_MAX_BYTES
+) -> bytes:
+    """The answer, as of `now`, to a verification that did not fail; `size` is the request's, in bytes.
 
     Raises:
         Problem: why it did, with `verified`, `decision`, `asOf` and `checks` in the problem.
     """
-    now, document, options = state.clock(), body.verifiableCredential, body.options or Options()
+    document, options = body.verifiableCredential, body.options or Options()
     check = functools.partial(_checked, state, document, now, place="/verifiableCredential")
     try:
         if not (state.database.is_sqlite and size <= INLINE_MAX_BYTES and signed_in_jcs(document)):
@@ -54,7 +56,7 @@ async def answer_credential(state: State, body: VerifyCredentialRequest, *, size
         verified, decision = check(brief=True)  # in less time than a change of threads takes
     except NotBriefError:
         verified, decision = await anyio.to_thread.run_sync(check, limiter=state.database.limiter)
-    return json_reply(_credential_result(document, verified, decision, options, now))
+    return json_bytes(_credential_result(document, verified, decision, options, now))
 
 
 def _checked(

@@ -28,7 +28,7 @@ from service.credentials.vcalm import REPLIES
 from service.documentation import problems
 from service.limits import STATUS_LIST_BITS, STATUS_LIST_VALID_SECONDS
 from service.problems import BAD_REQUEST, Problem
-from service.replies import PRIVATE, credential_reply, json_reply
+from service.replies import PRIVATE, bytes_reply, credential_reply, json_reply
 from service.requests import read_model, vcalm_path
 from service.state import State, StateDep
 
@@ -102,7 +102,8 @@ async def issue(request: Request, name: IssuerName, state: StateDep, issuers: Is
 async def verify_credential(request: Request, name: IssuerName, state: StateDep, issuers: IssuersDep) -> Response:
     """The same verification as `/credentials/verify`."""
     _signer(issuers, name)
-    return await answer_credential(state, await read_model(request, VerifyCredentialRequest, profile=GENERIC))
+    body = await read_model(request, VerifyCredentialRequest, profile=GENERIC)
+    return bytes_reply(await answer_credential(state, body, state.clock()))
 
 
 @router.post("/{name}/presentations/verify", responses=REPLIES)

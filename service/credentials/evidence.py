@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
@@ -22,13 +23,15 @@ from datasigil.verification.memory import Memory
 from service.credentials.bundles import bundle_of, contexts, log_evidence, presented_keys, schemas
 from service.credentials.repository import CredentialRow, is_registered, with_relations
 from service.credentials.schemas import VerifyCredentialRequest
-from service.limits import EVIDENCE_ENTRIES, EVIDENCE_REQUESTS_BYTES, EVIDENCE_SECONDS, INLINE_MAX_BYTES
+from service.limits import ANSWER_SECONDS, EVIDENCE_ENTRIES, EVIDENCE_REQUESTS_BYTES, EVIDENCE_SECONDS, INLINE_MAX_BYTES
 from service.policy import registry_policy
 from service.status_lists.repository import signed_list
 from service.transparency_log.writing import Released
 
 if TYPE_CHECKING:
     from service.state import State
+
+_ANSWERED = timedelta(seconds=ANSWER_SECONDS)
 
 
 class NotBriefError(Exception):
@@ -55,6 +58,10 @@ class View:
     policies: dict[str, TrustPolicy] = field(default_factory=dict)
     lists: dict[str, JsonObject | None] = field(default_factory=dict)
     bundles: dict[str, Bundle | None] = field(default_factory=dict)
+    answers: dict[bytes, tuple[datetime, bytes]] = field(
+        default_factory=dict
+    )  # request: as of when it was answered, and what
+    answer_bytes: int = 0
 
     @property
     def full(self) -> bool:
@@ -90,6 +97,18 @@ class EvidenceMemory:
         self._request_bytes += len(raw)
         while self._request_bytes > EVIDENCE_REQUESTS_BYTES:
             self._request_bytes -= len(self.requests.popitem(last=False)[0])
+
+    def answer(self, state: State, raw: bytes, now: datetime) -> bytes | None:
+        """What the same bytes were answered within the last second, as of a time that the answer names, on the evidence that still holds."""
+        known = self.view(state).answers.get(raw)
+        return known[1] if known is not None and known[0] <= now < known[0] + _ANSWERED else None
+
+    def keep_answer(self, state: State, raw: bytes, now: datetime, answer: bytes) -> None:
+        """Remember what a request was answered, as of `now`, until the next checkpoint."""
+        view = self.view(state)
+        if len(raw) <= INLINE_MAX_BYTES and view.answer_bytes < EVIDENCE_REQUESTS_BYTES:
+            view.answers[raw] = (now, answer)
+            view.answer_bytes += len(raw) + len(answer)
 
     def view(self, state: State) -> View:
         """The view at the released checkpoint.

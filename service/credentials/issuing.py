@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from datasigil.canonical import jcs
 from datasigil.credentials.contexts import PROFILE_CONTEXTS
 from datasigil.credentials.types import CREDENTIAL_TYPES, credential_schema, parse_credential
 from datasigil.encoding import Instant
@@ -91,7 +90,7 @@ class IssueHosted:
             credential = parse_credential(document)
         except DatasigilError as error:
             raise error.at("/credential") from None
-        return Registration(credential, jcs(document), publisher.id, None, b"", manifest_public=False)
+        return Registration(credential, credential.secured_jcs, publisher.id, None, b"", manifest_public=False)
 
     def _completed(self, batch: Batch, place: Place) -> dict[str, Any]:
         wanted = dict(self.wanted)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from service.limits import LINEAGE_CREDENTIALS_MAX, LINEAGE_NODES_MAX
-from service.prepared import Prepared
+from service.prepared import Prepared, PreparedInsert
 from service.tables import CREDENTIALS, EDGES, KNOWN_DIGESTS, MANIFESTS, SEARCH_TERMS
 
 
@@ -107,14 +107,14 @@ class Derived:
 
 # What every registration and every read asks is built once: building a statement costs as much as running it.
 _INSERT = insert(CREDENTIALS).returning(_C.seq)
-_INSERT_MANY = insert(CREDENTIALS)
+_INSERT_MANY = PreparedInsert(CREDENTIALS, "document", *CredentialRow.__dataclass_fields__)
 _LAST_NUMBER = select(func.max(_C.seq))
 _NEXT_NUMBERS = text("SELECT nextval(pg_get_serial_sequence('credential', 'seq')) FROM generate_series(1, :count)")
 _TAKEN_NAMES = select(_C.id, _C.digest).where(
     or_(_C.id.in_(bindparam("names", expanding=True)), _C.digest.in_(bindparam("names", expanding=True)))
 )
-_INSERT_DIGESTS = insert(KNOWN_DIGESTS)
-_INSERT_TERMS = insert(SEARCH_TERMS)
+_INSERT_DIGESTS = PreparedInsert(KNOWN_DIGESTS, "credential_seq", "sha256", "kind", "path")
+_INSERT_TERMS = PreparedInsert(SEARCH_TERMS, "credential_seq", "term")
 _ROOTS, _MADE = KNOWN_DIGESTS.alias("roots"), KNOWN_DIGESTS.alias("made")
 _BY_DIGEST = select(*ROW).where(_C.digest == bindparam("digest"))
 _BY_NAME = select(_C.seq).where(or_(_C.id == bindparam("name"), _C.digest == bindparam("name")))
@@ -152,7 +152,7 @@ def insert_credentials(
     connection: Connection, rows: Sequence[tuple[CredentialRow, bytes]], derived: Sequence[Derived]
 ) -> None:
     """Store credentials, given with their signed bytes, and by what they are found."""
-    connection.execute(_INSERT_MANY, [{**vars(row), "document": document} for row, document in rows])
+    _INSERT_MANY.many(connection, [{**vars(row), "document": document} for row, document in rows])
     _insert_derived(connection, derived)
 
 
@@ -164,13 +164,8 @@ def insert_derived(connection: Connection, seq: int, digests: Sequence[DigestRow
 def _insert_derived(connection: Connection, derived: Sequence[Derived]) -> None:
     digests = {(one.seq, row.sha256, row.kind): row.path for one in derived for row in reversed(one.digests)}
     names = ("credential_seq", "sha256", "kind", "path")
-    if digests:
-        connection.execute(
-            _INSERT_DIGESTS, [dict(zip(names, (*key, path), strict=True)) for key, path in digests.items()]
-        )
-    words = [{"credential_seq": one.seq, "term": term} for one in derived for term in one.terms]
-    if words:
-        connection.execute(_INSERT_TERMS, words)
+    _INSERT_DIGESTS.many(connection, [dict(zip(names, (*key, path), strict=True)) for key, path in digests.items()])
+    _INSERT_TERMS.many(connection, [{"credential_seq": one.seq, "term": term} for one in derived for term in one.terms])
 
 
 def insert_manifest(connection: Connection, digest: str, body: bytes) -> None:

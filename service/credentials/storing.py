@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from datasigil.credentials.types import Credential
 from datasigil.transparency.entry import log_entry
 from service.audit_trail.trail import record
 from service.batch import Batch
@@ -197,7 +197,7 @@ def new_row(given: Registration) -> NewCredential:
 
 def register_together(batch: Batch, given: Sequence[Registration]) -> list[CredentialRow | None]:
     """Store and log what is plain; the row of each, None for what has to be done alone."""
-    plain = _plain(batch, given)
+    plain, named = _plain(batch, given)
     numbers = iter(reserve_numbers(batch.connection, len(plain)))
     rows: list[CredentialRow | None] = [None] * len(given)
     stored = []
@@ -209,11 +209,12 @@ def register_together(batch: Batch, given: Sequence[Registration]) -> list[Crede
         stored.append((given[place], row))
     if stored:
         _store(batch, stored)
+        insert_all_edges(batch.connection, [(row.seq, named[row.digest]) for _, row in stored])
     return rows
 
 
-def _plain(batch: Batch, given: Sequence[Registration]) -> list[int]:
-    """The places of those whose names and indices are free, among what is registered and among each other."""
+def _plain(batch: Batch, given: Sequence[Registration]) -> tuple[list[int], dict[str, set[tuple[str, str]]]]:
+    """The places of those whose names and indices are free, among what is registered and among each other, and what they refer to."""
     credentials = [one.credential for one in given]
     names = {name for one in credentials for name in (one.id, one.digest)}
     seen: set[object] = set(names_taken(batch.connection, names))
@@ -223,26 +224,17 @@ def _plain(batch: Batch, given: Sequence[Registration]) -> list[int]:
             positions[entry.list_id].add(entry.index)
     for url, wanted in positions.items():
         seen |= {(url, position) for position in positions_taken(batch.connection, url, wanted)}
-    found = []
+    found: list[int] = []
+    named: dict[str, set[tuple[str, str]]] = {}
     for place, one in enumerate(credentials):
         own = {one.id, one.digest, *((entry.list_id, entry.index) for entry in one.status)}
-        if (
-            _bounded(one)
-            and seen.isdisjoint(own)
-            and all(_in_range(batch, entry.list_id, entry.index) for entry in one.status)
-        ):
+        if not (seen.isdisjoint(own) and all(_in_range(batch, entry.list_id, entry.index) for entry in one.status)):
+            continue
+        with suppress(Problem):  # it names more others than may be stored: its own turn says so
+            named[one.digest] = references(one)
             seen |= own
             found.append(place)
-    return found
-
-
-def _bounded(credential: Credential) -> bool:
-    """Whether a credential names no more others than may be stored."""
-    try:
-        references(credential)
-    except Problem:
-        return False
-    return True
+    return found, named
 
 
 def _in_range(batch: Batch, url: str, index: int) -> bool:
@@ -270,7 +262,6 @@ def _store(batch: Batch, stored: Sequence[tuple[Registration, CredentialRow]]) -
         held = held_list(batch, url)
         if held is not None:  # a list made before these entries says nothing about them; verifiers refuse it
             batch.touch(held.id)
-    insert_all_edges(connection, [(row.seq, references(given.credential)) for given, row in stored])
     for given, row in stored:
         if given.manifest is not None:
             insert_manifest(connection, given.manifest.digest, given.manifest_body)

@@ -27,7 +27,7 @@ from service.credentials.schemas import (
 from service.documentation import body_of, problems, refused
 from service.express import Endpoint
 from service.problems import Problem
-from service.replies import PRIVATE
+from service.replies import bytes_reply
 from service.requests import parse_body, read_body, read_model, to_model, vcalm_path
 from service.state import State, StateDep
 
@@ -59,8 +59,9 @@ async def issue(request: Request, principal: PrincipalDep, state: StateDep) -> R
         raise Problem("NOT_FOUND", "This registry has no hosted key; sign locally and POST /credentials")
     key = idempotency_key(request, principal.publisher_id, raw)
     issued = await state.sequencer.submit(IssueHosted(body.credential, state.keys.hosted, state.settings.log_url, key))
-    reply = b'{"verifiableCredential":' + issued + b"}"  # an `IssueReply` around the signed bytes
-    return Response(reply, status_code=201, media_type="application/json", headers={"Cache-Control": PRIVATE})
+    return bytes_reply(
+        b'{"verifiableCredential":' + issued + b"}", status=201
+    )  # an `IssueReply` around the signed bytes
 
 
 @router.post(
@@ -71,13 +72,16 @@ async def issue(request: Request, principal: PrincipalDep, state: StateDep) -> R
 )
 async def verify_credential(request: Request, state: StateDep) -> Response:
     """Verify proofs and the data model of any VC; for the dataset profile, decide under this registry's policy."""
-    raw = await read_body(request)
-    body = state.evidence.request(raw) or to_model(
-        parse_body(raw, profile=GENERIC), VerifyCredentialRequest, vcalm=True
-    )
-    answer = await answer_credential(state, body, size=len(raw))
-    state.evidence.keep(raw, body)
-    return answer
+    raw, now = await read_body(request), state.clock()
+    answer = state.evidence.answer(state, raw, now)
+    if answer is None:
+        body = state.evidence.request(raw) or to_model(
+            parse_body(raw, profile=GENERIC), VerifyCredentialRequest, vcalm=True
+        )
+        answer = await answer_credential(state, body, now, size=len(raw))
+        state.evidence.keep(raw, body)
+        state.evidence.keep_answer(state, raw, now, answer)
+    return bytes_reply(answer)
 
 
 async def _issue(request: Request, state: State) -> Response:

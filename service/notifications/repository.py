@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from service.prepared import Prepared
 from service.tables import CREDENTIALS, DELIVERIES, PUBLISHERS, STATUS_CHANGES, WEBHOOKS
 
 
@@ -54,15 +55,15 @@ class ChangeEntry:
 
 
 _HOOK = tuple(WEBHOOKS.c[name] for name in ("id", "publisher_id", "url", "events", "issuer", "created_at"))
+_HOOKS_OF_ALL = Prepared(
+    select(*_HOOK).join(PUBLISHERS, PUBLISHERS.c.id == WEBHOOKS.c.publisher_id).where(PUBLISHERS.c.active)
+)
 _DELIVERY = tuple(DELIVERIES.c[name] for name in DeliveryRow.__dataclass_fields__)
 
 
 def all_webhooks(connection: Connection) -> list[WebhookRow]:
     """Every webhook of publishers who are not locked out."""
-    rows = connection.execute(
-        select(*_HOOK).join(PUBLISHERS, PUBLISHERS.c.id == WEBHOOKS.c.publisher_id).where(PUBLISHERS.c.active)
-    )
-    return [_hook(tuple(row)) for row in rows]
+    return [_hook(tuple(row)) for row in _HOOKS_OF_ALL.all(connection)]
 
 
 def webhooks_of(connection: Connection, publisher_id: int) -> list[WebhookRow]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
+from service.prepared import Prepared
 from service.tables import CHALLENGES, CREDENTIALS, KEY_ROTATIONS, PUBLISHERS, STATUS_LISTS, TOKENS, WORKLOAD_IDENTITIES
 
 
@@ -61,12 +62,12 @@ _TOKEN = (
 
 
 # What most reads and every registration ask is built once: building a statement costs as much as running it.
-_BY_DID = select(*_PUBLISHER).where(PUBLISHERS.c.did == bindparam("did"))
+_BY_DID = Prepared(select(*_PUBLISHER).where(PUBLISHERS.c.did == bindparam("did")))
 
 
 def publisher_by_did(connection: Connection, did: str) -> PublisherRow | None:
     """The publisher with this DID."""
-    row = connection.execute(_BY_DID, {"did": did}).one_or_none()
+    row = _BY_DID.one(connection, did=did)
     return None if row is None else PublisherRow(*row)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from service.prepared import Prepared
+from service.prepared import Prepared, PreparedInsert
 from service.tables import STATUS_CHANGES, STATUS_INDICES, STATUS_LISTS
 
 
@@ -83,7 +83,23 @@ _SIGNED = Prepared(
         STATUS_LISTS.c.url == bindparam("url"), STATUS_LISTS.c.signed_at > 0
     )
 )
-_INSERT_INDEX = insert(STATUS_INDICES)
+_INSERT_INDEX = PreparedInsert(STATUS_INDICES, "credential_seq", *IndexRow.__dataclass_fields__)
+_LISTS_OF = Prepared(
+    select(STATUS_LISTS.c.url)
+    .where(STATUS_LISTS.c.publisher_id == bindparam("publisher_id"), STATUS_LISTS.c.purpose == bindparam("purpose"))
+    .order_by(STATUS_LISTS.c.id)
+)
+_SIGNED_BEFORE = Prepared(
+    select(STATUS_LISTS.c.id)
+    .where(STATUS_LISTS.c.signed_at < bindparam("seconds"))
+    .order_by(STATUS_LISTS.c.signed_at)
+    .limit(bindparam("count"))
+)
+_STORE_SIGNED = (
+    update(STATUS_LISTS)
+    .where(STATUS_LISTS.c.id == bindparam("row"))
+    .values({name: bindparam(name) for name in ("document", "digest", "signed_at", "tree_size")})
+)
 
 
 def list_size(connection: Connection, url: str) -> ListSize | None:
@@ -106,25 +122,15 @@ def lists_by_id(connection: Connection, rows: set[int]) -> list[ListRow]:
 
 def lists_signed_before(connection: Connection, seconds: int, count: int) -> list[int]:
     """Row ids of lists whose signature is older than this, the oldest first."""
-    return list(
-        connection.execute(
-            select(STATUS_LISTS.c.id)
-            .where(STATUS_LISTS.c.signed_at < seconds)
-            .order_by(STATUS_LISTS.c.signed_at)
-            .limit(count)
-        ).scalars()
-    )
+    return [int(row[0]) for row in _SIGNED_BEFORE.all(connection, seconds=seconds, count=count)]
 
 
 def store_signed(
     connection: Connection, row: int, *, document: bytes, digest: str, signed_at: int, tree_size: int
 ) -> None:
     """Replace a list's signed document."""
-    connection.execute(
-        update(STATUS_LISTS)
-        .where(STATUS_LISTS.c.id == row)
-        .values(document=document, digest=digest, signed_at=signed_at, tree_size=tree_size)
-    )
+    given = {"row": row, "document": document, "digest": digest, "signed_at": signed_at, "tree_size": tree_size}
+    connection.execute(_STORE_SIGNED, given)
 
 
 def store_bits(connection: Connection, row: int, bits: bytes) -> None:
@@ -140,13 +146,7 @@ def signed_list(connection: Connection, url: str) -> tuple[bytes, str] | None:
 
 def lists_of(connection: Connection, publisher_id: int, purpose: str) -> list[str]:
     """The ids of a publisher's lists of one purpose, the first one first."""
-    return list(
-        connection.execute(
-            select(STATUS_LISTS.c.url)
-            .where(STATUS_LISTS.c.publisher_id == publisher_id, STATUS_LISTS.c.purpose == purpose)
-            .order_by(STATUS_LISTS.c.id)
-        ).scalars()
-    )
+    return [str(row[0]) for row in _LISTS_OF.all(connection, publisher_id=publisher_id, purpose=purpose)]
 
 
 def index_taken(connection: Connection, url: str, position: int) -> bool:
@@ -156,13 +156,12 @@ def index_taken(connection: Connection, url: str, position: int) -> bool:
 
 def insert_index(connection: Connection, credential_seq: int, row: IndexRow) -> None:
     """Give an index to a credential."""
-    connection.execute(_INSERT_INDEX, {"credential_seq": credential_seq, **vars(row)})
+    insert_indices(connection, [(credential_seq, row)])
 
 
 def insert_indices(connection: Connection, rows: Sequence[tuple[int, IndexRow]]) -> None:
     """Give indices to credentials, given by their sequence numbers."""
-    if rows:
-        connection.execute(_INSERT_INDEX, [{"credential_seq": seq, **vars(row)} for seq, row in rows])
+    _INSERT_INDEX.many(connection, [{"credential_seq": seq, **vars(row)} for seq, row in rows])
 
 
 def positions_taken(connection: Connection, url: str, positions: Collection[int]) -> set[int]:

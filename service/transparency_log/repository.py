@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
-from service.prepared import Prepared
+from service.prepared import Prepared, PreparedInsert
 from service.tables import CREDENTIALS, LOG_CHECKPOINTS, LOG_ENTRIES, LOG_STATE, LOG_TILES
 
 STATE_ROW = 1
@@ -58,7 +58,7 @@ _FIRST_CHECKPOINT = Prepared(
     .order_by(LOG_CHECKPOINTS.c.size)
     .limit(1)
 )
-_INSERT_ENTRY = insert(LOG_ENTRIES)
+_INSERT_ENTRY = PreparedInsert(LOG_ENTRIES, "position", "entry")
 _ENTRIES = (
     select(LOG_ENTRIES.c.position, LOG_ENTRIES.c.entry)
     .where(LOG_ENTRIES.c.position >= bindparam("start"), LOG_ENTRIES.c.position < bindparam("stop"))
@@ -128,7 +128,7 @@ def checkpoints(connection: Connection) -> Iterator[tuple[int, bytes]]:
 def insert_entries(connection: Connection, first: int, entries: Sequence[bytes]) -> None:
     """Store entries from position `first` on."""
     rows = [{"position": first + number, "entry": entry} for number, entry in enumerate(entries)]
-    connection.execute(_INSERT_ENTRY, rows)
+    _INSERT_ENTRY.many(connection, rows)
 
 
 def read_entries(connection: Connection, start: int, stop: int) -> list[bytes]:

@@ -5,9 +5,11 @@ memory (`test_reading.py`), what is answered (`test_vcalm_answers.py`).
 """
 
 import time
+from datetime import timedelta
 
 import pytest
 
+from datasigil.encoding import Instant
 from service.credentials import endpoints, vcalm
 
 
@@ -66,6 +68,27 @@ def test_a_change_of_status_is_decided_by_at_once(registry, publisher, purpose):
     if purpose == "suspension":
         publisher.change(document, purpose, value=False)
         assert decision() == "VALID"
+
+
+def test_the_same_bytes_are_answered_as_of_one_time_for_a_second_and_then_judged_again(registry, publisher):
+    until = registry.clock.now + timedelta(seconds=10)
+    document = publisher.publish(publisher.issue(validUntil=str(Instant.from_datetime(until))))
+    bodies = [{"verifiableCredential": document}, {"verifiableCredential": document, "options": {}}]
+
+    def answered(body) -> tuple[str, str]:
+        answer = registry.http.post("/credentials/verify", json=body).json()
+        return answer["asOf"], answer["decision"]
+
+    first = answered(bodies[0])
+    registry.clock.turn(milliseconds=999)
+    assert answered(bodies[0]) == first
+    assert answered(bodies[1])[0] != first[0]  # other bytes
+    registry.clock.turn(milliseconds=1)
+    assert answered(bodies[0])[0] != first[0]
+    registry.clock.turn(seconds=-1)
+    assert answered(bodies[0]) == first  # a clock set back is no reason to answer as of later
+    registry.clock.turn(seconds=100)
+    assert [answered(body)[1] for body in bodies] == ["INVALID"] * 2
 
 
 def test_what_another_process_changes_is_seen_within_two_seconds(registry, publisher, monkeypatch):
