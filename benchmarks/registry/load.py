@@ -1,8 +1,8 @@
 """The load: many connections that ask one thing after the other without pause, or at a given rate, from a process of its own.
 
-Reads lines `{port, method, paths, bodies, token, connections, seconds, rate}` and answers each with `{count, seconds, p50, p99, errors}`,
+Reads lines `{port, method, paths, bodies, token, connections, seconds, rate, once}` and answers each with `{count, seconds, p50, p99, errors}`,
 times in milliseconds. Paths and bodies are taken in turn, so that a server is not asked for one and the same all the time. Not here: what
-is asked and what the figures mean (`run.py`). HTTP/1.1 without pipelining over bare protocols, so that this side costs little.
+is asked and what the figures mean (`run.py`). With `once` each is sent once, and the round ends with the last of them. HTTP/1.1 without pipelining over bare protocols, so that this side costs little.
 """
 
 from __future__ import annotations
@@ -67,7 +67,12 @@ class Connection(asyncio.Protocol):
             self._ask()
 
     def _ask(self) -> None:
-        self._transport.write(next(self._round.requests))
+        request = next(self._round.requests, None)
+        if request is not None:
+            self._transport.write(request)
+        elif not self.done.done():
+            self.done.set_result(None)
+            self._transport.close()
 
 
 class Asking:
@@ -78,7 +83,7 @@ class Asking:
         bodies, paths = wanted["bodies"] or [""], wanted["paths"]
         number = max(len(bodies), len(paths))
         written = [self._written(paths[n % len(paths)], bodies[n % len(bodies)].encode()) for n in range(number)]
-        self.requests = itertools.cycle(written)
+        self.requests = iter(written) if wanted["once"] else itertools.cycle(written)
         self.paced = bool(wanted["rate"])
         self.end = self._begun = 0.0
         self._times: list[float] = []

@@ -4,7 +4,8 @@
 
 Servers on one core, load from a second process on another. Ours does everything: token, strict parse, closed schema, status index, signature,
 insert, log, covering checkpoint, fsync, and for verify the decision with all its evidence. The peer parses, signs or verifies, and answers.
-Credentials that are verified or read are taken in turn from many. A round asks every row once; the table shows medians, by the clock and by
+Credentials that are verified or read are taken in turn from many, which the registry then has in its memory; the rows `new` hold credentials
+that it has not been asked about before, each once. A round asks every row once; the table shows medians, by the clock and by
 the server's own processor time, which counts on a busy machine. The limits: bare Ed25519 operations on one core, fsyncs of this disk, and
 what the same HTTP server does with an empty app. Needs node and npm (exit 77 without); installs the peer's packages into a temporary folder.
 """
@@ -19,6 +20,8 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,8 @@ GOALS = (
     ("verify jcs", "node verify rdfc", 3.0),
     ("verify rdfc", "node verify rdfc", 3.0),
     ("verify foreign", "node verify jcs", 1.5),
+    ("verify jcs new", "node verify jcs", 1.5),
+    ("verify foreign new", "node verify jcs", 1.5),
 )
 READS_GOAL, P99_ISSUE_GOAL_MS = 8_000, 250.0
 
@@ -73,8 +78,7 @@ def our_rows(registry: RegistryProcess, ours: Server, token: str, documents: int
     foreign = [publisher.credential() for _ in range(documents)]
 
     def verify(given: list[dict[str, Any]]) -> Row:
-        bodies = [json.dumps({"verifiableCredential": one, "options": {}}) for one in given]
-        return Row(ours, "POST", ["/credentials/verify"], bodies)
+        return Row(ours, "POST", ["/credentials/verify"], verify_bodies(given))
 
     return {
         "issue": Row(ours, "POST", ["/credentials/issue"], [issue_body(new_world())], token),
@@ -83,6 +87,35 @@ def our_rows(registry: RegistryProcess, ours: Server, token: str, documents: int
         "verify foreign": verify(foreign),
         "get": Row(ours, "GET", [f"/credentials/{one['id']}" for one in (*jcs, *rdfc)], []),
     }
+
+
+def verify_bodies(given: list[dict[str, Any]]) -> list[str]:
+    """Requests to verify."""
+    return [json.dumps({"verifiableCredential": one, "options": {}}) for one in given]
+
+
+def new_rows(registry: RegistryProcess, ours: Server, token: str, each: int, rounds: int) -> dict[str, list[Row]]:
+    """Rows of credentials that the registry is asked about for the first time, a list for each round: issued here, and by somebody else."""
+    import httpx
+
+    publisher = LivePublisher(registry)
+    body, headers = issue_body(new_world()), {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    with httpx.Client(base_url=registry.url, timeout=20) as http, ThreadPoolExecutor(CONNECTIONS) as pool:
+
+        def issued(_: int) -> dict[str, Any]:
+            answer = http.post("/credentials/issue", content=body, headers=headers)
+            assert answer.status_code == 201, answer.text
+            return dict(answer.json()["verifiableCredential"])
+
+        own = list(pool.map(issued, range(each * rounds)))
+    foreign = [publisher.credential() for _ in range(each * rounds)]
+
+    def split(given: list[dict[str, Any]]) -> list[Row]:
+        bodies = verify_bodies(given)
+        starts = range(0, each * rounds, each)
+        return [Row(ours, "POST", ["/credentials/verify"], bodies[at : at + each], once=True) for at in starts]
+
+    return {"verify jcs new": split(own), "verify foreign new": split(foreign)}
 
 
 def peer_rows(node: Server, documents: int) -> dict[str, Row]:
@@ -131,12 +164,15 @@ def bare(seconds: float) -> dict[str, float]:
 Figures = dict[str, tuple[list[float], list[float]]]
 
 
-def interleaved(load: Load, rows: dict[str, Row], options: argparse.Namespace) -> Figures:
+def interleaved(load: Load, rows: Mapping[str, Row | list[Row]], options: argparse.Namespace) -> Figures:
     """Rates of every row, round by round: by the clock, and by the server's processor seconds."""
     figures: Figures = {name: ([], []) for name in rows}
     for number in range(options.rounds + 1):
         for name, row in rows.items():
-            found = load.ask(row, options.seconds if number else 1.0)
+            if isinstance(row, list):
+                found = load.ask(row[number], 60.0)
+            else:
+                found = load.ask(row, options.seconds if number else 1.0)
             if number:  # the first round warms everybody up
                 figures[name][0].append(found["count"] / found["seconds"])
                 figures[name][1].append(found["count"] / max(found["cpu"], 0.01))
@@ -146,14 +182,14 @@ def interleaved(load: Load, rows: dict[str, Row], options: argparse.Namespace) -
 def report(figures: Figures, limits: dict[str, float]) -> None:
     """The tables: every row, then what is compared with what."""
     clock, own = ({name: statistics.median(one[kind]) for name, one in figures.items()} for kind in (0, 1))
-    print(f"{'row':<18}{'/s':>9}{'/cpu-s':>9}")
+    print(f"{'row':<20}{'/s':>9}{'/cpu-s':>9}")
     for name, rate in clock.items():
-        print(f"{name:<18}{rate:>9.0f}{own[name]:>9.0f}")
-    print(f"\n{'ours':<16}{'beside':<18}{'goal':>6}{'by clock':>10}{'by cpu':>9}{'of bare Ed25519':>17}")
+        print(f"{name:<20}{rate:>9.0f}{own[name]:>9.0f}")
+    print(f"\n{'ours':<20}{'beside':<18}{'goal':>6}{'by clock':>10}{'by cpu':>9}{'of bare Ed25519':>17}")
     for mine, theirs, goal in GOALS:
         share = clock[mine] / limits[mine.split()[0]]
         print(
-            f"{mine:<16}{theirs:<18}{goal:>5.1f}x{clock[mine] / clock[theirs]:>9.2f}x{own[mine] / own[theirs]:>8.2f}x{share:>16.1%}"
+            f"{mine:<20}{theirs:<18}{goal:>5.1f}x{clock[mine] / clock[theirs]:>9.2f}x{own[mine] / own[theirs]:>8.2f}x{share:>16.1%}"
         )
     print(
         f"\nGET /credentials/ID: {clock['get']:.0f}/s a core, {own['get']:.0f}/cpu-s (goal {READS_GOAL}); empty app {clock['empty app']:.0f}/s,"
@@ -179,6 +215,12 @@ def main() -> int:
     parser.add_argument(
         "--documents", type=int, default=256, help="how many different credentials are verified and read"
     )
+    parser.add_argument(
+        "--new",
+        type=int,
+        default=1_000,
+        help="how many are verified in a round that the registry was never asked about",
+    )
     parser.add_argument("--database-url")
     options = parser.parse_args()
     if not (shutil.which("node") and shutil.which("npm")):
@@ -192,15 +234,15 @@ def main() -> int:
         ours, token = start_registry(registry, server)
         node = start_peer(folder / "peer", server)
         rows = our_rows(registry, ours, token, options.documents)
-        size = rows["verify jcs"].bodies[0].__len__()
-        empty = start_empty(folder, server, size)
-        rows = {**rows, "empty app": Row(empty, "GET", ["/"], []), **peer_rows(node, options.documents)}
+        empty = start_empty(folder, server, len(rows["verify jcs"].bodies[0]))
+        fresh = new_rows(registry, ours, token, options.new, options.rounds + 1)
+        asked = {**rows, **fresh, "empty app": Row(empty, "GET", ["/"], []), **peer_rows(node, options.documents)}
         load = Load(client)
         try:
             print(
                 f"{describe()}; servers on core {server}, load on core {client}; {CONNECTIONS} connections; medians of {options.rounds}"
             )
-            figures = interleaved(load, rows, options)
+            figures = interleaved(load, asked, options)
             report(figures, bare(1.0))
             half_load(load, rows["issue"], figures, options)
         finally:

@@ -60,6 +60,7 @@ class Row:
     bodies: list[str]
     token: str = ""
     connections: int = CONNECTIONS
+    once: bool = False  # each body once: the round ends with the last of them
 
 
 class Load:
@@ -77,7 +78,7 @@ class Load:
         """One round of load, with the server's own seconds as `cpu`; fails on any refused request."""
         wanted = {
             "port": row.server.port, "method": row.method, "paths": row.paths, "bodies": row.bodies, "token": row.token,
-            "connections": row.connections, "seconds": seconds, "rate": rate,
+            "connections": row.connections, "seconds": seconds, "rate": rate, "once": row.once,
         }  # fmt: skip
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
