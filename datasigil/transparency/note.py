@@ -230,12 +230,7 @@ def verify_signature(note: Note, signature: NoteSignature, key: VerifierKey) -> 
 
 def _check_name(name: str, place: str) -> None:
     """Refuse empty names, names with Unicode spaces, plus signs, controls or lone surrogates (signed-note, "Format")."""
-    if (
-        not name
-        or len(name) > KEY_NAME_MAX_CHARACTERS
-        or _NOT_IN_NAME.search(name)
-        or _CONTROL.search(name)
-    ):
+    if not name or len(name) > KEY_NAME_MAX_CHARACTERS or _NOT_IN_NAME.search(name) or _CONTROL.search(name):
         raise _bad("not a key name", place=place, expected="a name without spaces and plus signs", found=name[:80])
 
 
