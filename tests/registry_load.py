@@ -34,7 +34,6 @@ class Load:
     def __init__(self, publishers: list[LivePublisher], told: Acknowledged) -> None:
         self._told = told
         self._stop = threading.Event()
-        self._known = len(told.credentials)
         self._threads = [threading.Thread(target=self._issue, args=(one,)) for one in publishers]
         self._threads.append(threading.Thread(target=self._revoke, args=(publishers[0],)))
 
@@ -49,9 +48,10 @@ class Load:
             thread.join()
 
     def wait(self, seconds: float) -> None:
-        """Go on until clients were told of a credential by this load and of some revocation, however slow the machine is."""
+        """Go on until clients were told of another credential and have been of some revocation, however slow the machine is."""
+        known = len(self._told.credentials)
         deadline = time.monotonic() + seconds
-        while not (len(self._told.credentials) > self._known and self._told.revoked):
+        while not (len(self._told.credentials) > known and self._told.revoked):
             assert time.monotonic() < deadline, f"nothing was acknowledged in {seconds} s"
             time.sleep(0.01)
 

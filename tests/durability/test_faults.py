@@ -10,7 +10,7 @@ import shutil
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -32,7 +32,10 @@ FAULTS = {
     "disk full": (errno.ENOSPC, 1000, WRITE),
     "dead disk": (errno.EIO, 1000, WRITE | SYNC | RENAME),
 }
+FAULTS_AT_LEAST = 3  # before the disk heals
+FAULT_SECONDS = 1.0  # or so long: not every kind of fault meets a call each time
 RESTARTS = 5
+AWAY_SECONDS = 0.3
 RECOVERY_SECONDS = 60.0
 MAY_REFUSE = ("STORAGE_FULL", "DATABASE_UNAVAILABLE", "BUSY", "NOT_THE_WRITER")
 
@@ -73,6 +76,13 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+def wait_for(true: Callable[[], bool], seconds: float) -> None:
+    """Wait until something is true, or so long."""
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 def wait_until_writing(registry: RegistryProcess) -> None:
     deadline = time.monotonic() + RECOVERY_SECONDS
     while time.monotonic() < deadline:
@@ -105,17 +115,18 @@ def test_nothing_acknowledged_is_lost_when_the_disk_fails(
         publishers = [LivePublisher(registry), LivePublisher(registry)]
         keys = publishers[0].reply["log"]
         for name, fault in FAULTS.items():
-            with Load(publishers, told):
-                time.sleep(0.3)
+            with Load(publishers, told) as load:
+                load.wait(RECOVERY_SECONDS)
+                before = disk.failed
                 disk.fail(*fault)
-                time.sleep(1.0)
+                wait_for(lambda: disk.failed >= before + FAULTS_AT_LEAST, FAULT_SECONDS)  # noqa: B023 - called at once
                 disk.heal()
                 wait_until_writing(registry)
-                time.sleep(0.3)
+                load.wait(RECOVERY_SECONDS)
             seen.append(checkpoint_of(registry, keys))
             check_the_log(registry, seen, keys)
             assert httpx.get(f"{registry.url}/healthz", timeout=20).status_code == 200, name
-        assert disk.failed > 0
+        assert disk.failed >= len(FAULTS)
         registry.kill()
         registry.environment.clear()
         registry.start()
@@ -142,13 +153,13 @@ def test_nothing_acknowledged_is_lost_when_the_database_server_crashes(tmp_path:
         publishers = [LivePublisher(registry), LivePublisher(registry)]
         keys = publishers[0].reply["log"]
         for number in range(RESTARTS):
-            with Load(publishers, told):
-                time.sleep(0.5)
+            with Load(publishers, told) as load:
+                load.wait(RECOVERY_SECONDS)
                 server.stop("immediate" if number % 2 else "fast")
-                time.sleep(0.5)
+                time.sleep(AWAY_SECONDS)
                 server.start()
                 wait_until_writing(registry)
-                time.sleep(0.3)
+                load.wait(RECOVERY_SECONDS)
             seen.append(checkpoint_of(registry, keys))
             check_the_log(registry, seen, keys)
         check_the_acknowledged(registry, publishers, told)

@@ -103,19 +103,20 @@ def test_a_registry_is_not_restored_over_another(registry, stored, tmp_path):
     assert caught.value.code == "RESTORE_NOT_EMPTY"
 
 
-@pytest.mark.parametrize("name", ["registry.sqlite3", "high-water", "keys/checkpoint.pem", "backup.json"])
-@pytest.mark.parametrize("damage", ["altered", "missing"])
-def test_a_damaged_backup_is_refused_before_anything_is_written(registry, stored, tmp_path, name, damage):
-    file = tmp_path / "backup" / name
-    if damage == "missing":
-        file.unlink()
-    else:
-        file.write_bytes(file.read_bytes()[:-1] + b"\x00")
+def test_a_damaged_backup_is_refused_before_anything_is_written(registry, stored, tmp_path):
     settings = fresh(tmp_path, registry, None)
-    with pytest.raises(DatasigilError) as caught:
-        restore(settings, tmp_path / "backup", newest=None, nothing_newer=True)
-    assert caught.value.code == "BACKUP_DAMAGED"
-    assert not settings.data_dir.exists()
+    for name in ("registry.sqlite3", "high-water", "keys/checkpoint.pem", "backup.json"):
+        for damage in ("altered", "missing"):
+            copy = tmp_path / f"{damage} {name.replace('/', ' ')}"
+            shutil.copytree(tmp_path / "backup", copy)
+            if damage == "missing":
+                (copy / name).unlink()
+            else:
+                (copy / name).write_bytes((copy / name).read_bytes()[:-1] + b"\x00")
+            with pytest.raises(DatasigilError) as caught:
+                restore(settings, copy, newest=None, nothing_newer=True)
+            assert caught.value.code == "BACKUP_DAMAGED", copy.name
+            assert not settings.data_dir.exists()
 
 
 def test_a_backup_never_overwrites(registry, stored, tmp_path):
