@@ -89,7 +89,7 @@ def run(given: Namespace, console: Console) -> int:
 
 def _as_named(signer: LocalSigner, given: Namespace) -> LocalSigner:
     """The key under the did:web of an address, if one is named; the registry fetches that address's document."""
-    if not given.did_web:
+    if given.did_web is None:
         return signer
     from publisher_cli.site.address import SiteAddress
 

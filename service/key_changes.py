@@ -86,7 +86,10 @@ def _make(settings: Settings, name: str) -> str:
     path = settings.keys_dir / f"{name}.pem"
     if path.exists():
         raise DatasigilError(
-            "KEY_EXISTS", "there is such a key", place=str(path), next_action=f"python -m service keys rotate {name}"
+            "KEY_EXISTS",
+            "there is such a key",
+            place=str(path),
+            next_action=f"python -m service keys rotate {name} --data-dir {settings.data_dir}",
         )
     if name in OVERLAPPING:
         raise DatasigilError("KEY_MISSING", "this key belongs to the log", place=str(path), expected="its backup")
@@ -103,8 +106,9 @@ def _rotate(settings: Settings, name: str, *, stolen: bool) -> str:
     if kept.exists():
         raise DatasigilError(
             "KEY_EXISTS", "an older key still signs beside this one", place=str(kept),
-            next_action=f"python -m service keys retire {name}",
+            next_action=f"python -m service keys retire {name} --data-dir {settings.data_dir}",
         )  # fmt: skip
+    archive = _archive(settings)
     old, new = LocalSigner.load(path, settings.passphrase), LocalSigner.generate("ed25519")
     fresh = settings.keys_dir / f"{name}.next"  # not .pem: no key until it takes the old one's place
     fresh.unlink(missing_ok=True)
@@ -116,9 +120,9 @@ def _rotate(settings: Settings, name: str, *, stolen: bool) -> str:
         index = writer.run(
             change
         )  # under the old key and the new one, so that what is stored can be opened with either
-        _put_away(settings, f"{name}-{index}.json", statement)
+        (archive / f"{name}-{index}.json").write_bytes(statement)
     if stolen or name not in OVERLAPPING:
-        kept.rename(_archive(settings) / f"{name}-{index}.pem")
+        kept.rename(archive / f"{name}-{index}.pem")
         sync_folder(settings.keys_dir)
     lines = [f"{name}: {old.controller} -> {new.controller}, log entry {index}"]
     if stolen:
@@ -126,7 +130,7 @@ def _rotate(settings: Settings, name: str, *, stolen: bool) -> str:
         lines += _marking(settings, name, old, new, index, moment)
     elif name in OVERLAPPING:
         lines.append(f"Both keys sign now. Give users the new one: {_vkey(settings, name, new)}")
-        lines.append(f"When they have it: python -m service keys retire {name}")
+        lines.append(f"When they have it: python -m service keys retire {name} --data-dir {settings.data_dir}")
     return "\n".join(lines)
 
 
@@ -173,11 +177,12 @@ def _retire(settings: Settings, name: str) -> str:
     kept = settings.keys_dir / f"{overlapping(name)}.pem"
     if not kept.is_file():
         raise DatasigilError("KEY_MISSING", "no older key signs beside this one", place=str(kept))
+    archive = _archive(settings)
     old = LocalSigner.load(kept, settings.passphrase)
     with offline_writer(settings) as writer:
         moment = writer.released_time
         index = writer.run(LogKeyChange("retired", name, old.controller, _digest(b"")))
-    kept.rename(_archive(settings) / f"{name}-{index}.pem")
+    kept.rename(archive / f"{name}-{index}.pem")
     sync_folder(settings.keys_dir)
     lines = [f"{name}: {old.controller} is retired, log entry {index}"]
     lines.append("Who has bundles from before keeps the old key for them in the trust file, below that log's [[logs]]:")
@@ -205,10 +210,6 @@ def _archive(settings: Settings) -> Path:
     folder = settings.keys_dir / "retired"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
-
-
-def _put_away(settings: Settings, name: str, data: bytes) -> None:
-    (_archive(settings) / name).write_bytes(data)
 
 
 def _digest(data: bytes) -> str:

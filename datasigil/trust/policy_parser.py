@@ -261,6 +261,8 @@ def _log(table: _Table) -> LogRule:
         raise _bad(table.at("key"), f"a key with the name {origin}", key.name)
     earlier = tuple(table.tables("earlier", _earlier))
     for number, one in enumerate(earlier, 1):
+        if one.key in [before.key for before in earlier[: number - 1]]:
+            raise _bad(f"{table.at('earlier')}[{number}]", "each key once", str(one.key))
         if one.key.name not in (key.name, time_key.name) or one.key in (key, time_key):
             raise _bad(
                 f"{table.at('earlier')}[{number}]",

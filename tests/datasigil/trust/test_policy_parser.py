@@ -244,6 +244,7 @@ BAD = [
     (f'key = "{OLD_KEY}"', f'key = "{WORLD.log.key}"', "logs[1].earlier[1]"),
     (f'key = "{OLD_KEY}"', f'key = "{vkey_of("other.example/log", signer_of("old log"), 1)}"', "logs[1].earlier[1]"),
     (f'key = "{OLD_KEY}"', f'key = "{OLD_TIME}"', "logs[1].earlier[1].key"),
+    ("size = 40", f'size = 40\n[[logs.earlier]]\nkey = "{OLD_KEY}"\nsize = 41', "logs[1].earlier[2]"),
     ("\nuntil = 2026-06-01T00:00:00Z", "", "logs[1].earlier[2]"),
     ("until = 2026-06-01T00:00:00Z", "until = 2026-06-01T00:00:00Z\nname = 1", "logs[1].earlier[2].name"),
     (f'key = "{WITNESS}"', f'key = "{WORLD.log.key}"', "witnesses[1].key"),
