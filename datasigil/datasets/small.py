@@ -114,13 +114,14 @@ class BatchReader:
         """
         if self._ahead or not self._probe:
             return index
-        tree, start, sizes, probe, signatures = self._tree, self._start, self._sizes, self._probe, self._job.signatures
+        tree, probe, signatures = self._tree, self._probe, self._job.signatures
         buffer, limit = self._buffer, len(self._buffer)
         read, close, into = os.preadv, os.close, [self._buffer]
+        (first, digests), *others = pairs
+        at = index - self._start
         current: str | None = None
-        for path in self._paths[index - start :]:
+        for path, size in zip(self._paths[at:], self._sizes[at:], strict=True):
             folder, _, name = path.rpartition("/")
-            size = sizes[index - start]
             try:
                 if folder != current:
                     open_file, current = tree.folder(folder).open, folder
@@ -129,7 +130,7 @@ class BatchReader:
                 self._refused = error  # a name is opened once: what was swapped is not tried again
                 return index
             try:
-                if read(descriptor, into, 0, probe) != size or not 0 < size < limit:
+                if not 0 < read(descriptor, into, 0, probe) == size < limit:
                     return index
                 if signatures is not None and Signature.of(os.fstat(descriptor)) != signatures[index]:
                     return index
@@ -138,8 +139,9 @@ class BatchReader:
             finally:
                 close(descriptor)
             data = buffer[:size]
-            for construct, output in pairs:
-                output.extend(construct(data).digest())
+            digests += first(data).digest()
+            for construct, output in others:
+                output += construct(data).digest()
             index += 1
         return index
 
