@@ -141,7 +141,7 @@ class BatchReader:
             data = buffer[:size]
             digests += first(data).digest()
             for construct, output in others:
-                output += construct(data).digest()
+                output.extend(construct(data).digest())
             index += 1
         return index
 
