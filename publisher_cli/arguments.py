@@ -55,6 +55,8 @@ def parser(wanted: str = "") -> argparse.ArgumentParser:
         "datasigil issue contracts/ --description contracts.dataset.toml --key me -o credential.json",
         "datasigil publish credential.json",
     )
+    if wanted in known:
+        commands.metavar = "COMMAND"  # wrong usage of one command does not say that there is no other
     for add in (known[wanted],) if wanted in known else dict.fromkeys(known.values()):
         add(commands)
     return top
@@ -481,7 +483,11 @@ def _attest(commands: Any) -> None:
         "--evidence", metavar="FILE", action="append", default=[], help="a report, named by its digest; may be repeated"
     )
     one.add_argument(
-        "--use", metavar="PURPOSE", action="append", default=[], help="a use that is approved; may be repeated"
+        "--use",
+        metavar="PURPOSE",
+        action="append",
+        default=[],
+        help="a use that is approved, such as pre-training, fine-tuning, evaluation or research (any other word is answered with the whole list); may be repeated",
     )
     one.add_argument(
         "--verdict", choices=("accepted", "accepted-with-conditions", "rejected"), help="outcome of an approval (default: accepted) or a review",

@@ -59,7 +59,9 @@ def run(given: Namespace, console: Console) -> int:
     )  # fmt: skip
     credential = sign_lineage(subject, signer, login, given, output)
     write_durably(sidecar_path(output), manifest_bytes(built))
-    return _shown(credential, outcome, folder, output, origins, console)
+    _show(credential, outcome, folder, output, origins, console)
+    console.say(f"signed on this machine. Next: {envelope.next_step(given, output)}; datasigil init {folder}; datasigil issue {folder} --lineage {output}")  # fmt: skip
+    return 0
 
 
 def sign_lineage(subject: dict[str, Any], signer: Any, login: Any, given: Namespace, output: Path) -> Credential:
@@ -215,9 +217,9 @@ def _table(outcome: Outcome) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _shown(
+def _show(
     credential: Credential, outcome: Outcome, folder: Path, output: Path, origins: Path, console: Console
-) -> int:
+) -> None:
     subject = credential.subject
     shown = {
         "type": "CuratedDataset",
@@ -239,8 +241,6 @@ def _shown(
             f"{totals['documents']} documents: {totals['extracted']} extracted, {totals['failed']} failed, {totals['noText']} without text; {totals['scannedPages']} scanned pages give no text"
         )
     console.result(shown, f"{_table(outcome)}wrote:  {folder}\nand:    {output}\nand:    {origins}\n")
-    console.say(f"signed on this machine. Next: datasigil publish {output}; datasigil init {folder}; datasigil issue {folder} --lineage {output}")  # fmt: skip
-    return 0
 
 
 __all__ = ["read_parent", "read_recipe", "run", "sign_lineage"]

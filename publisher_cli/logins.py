@@ -195,9 +195,10 @@ def find_login(registry: str | None, *publishers: str) -> Login:
     found = [login for login in _all_logins() if login.publisher in publishers and wanted in ("", login.url)]
     if len({login.url for login in found}) != 1:
         raise DatasigilError(
-            "NOT_LOGGED_IN", "you are not logged in there with this key" if not found else "you are logged in to several registries",
-            expected="one login" if wanted else "--registry URL", found=", ".join(login.url for login in found) or "none",
-            next_action=f"datasigil login --registry {wanted or 'URL'} --key NAME" if not found else "say which: --registry URL",
+            "NOT_LOGGED_IN", _not_logged_in(wanted) if not found else "you are logged in to several registries",
+            expected="one login" if wanted else "--registry URL", found=", ".join(login.url for login in found) or "no login",
+            next_action="say which: --registry URL" if found
+            else f"datasigil login --registry {wanted or 'URL'} --key NAME; or, without a registry, --static-base URL (docs/static-site.md)",
         )  # fmt: skip
     if len(found) > 1:
         return max(found, key=lambda one: one.token_expires)  # as a did:key and as a did:web: the one of the last login
@@ -213,6 +214,14 @@ def signing_login(registry: str | None, signer: LocalSigner) -> tuple[LocalSigne
     own = {signer.controller, *(one.publisher for one in _all_logins() if one.key == signer.public_key.multibase)}
     login = find_login(registry, *own)
     return login.signer(signer), login
+
+
+def _not_logged_in(wanted: str) -> str:
+    if wanted:
+        return "you are not logged in there with this key"
+    return (
+        "a credential names the log and the lists that will hold it, and with this key you are logged in to no registry"
+    )
 
 
 def require_token(login: Login, now: datetime) -> str:
@@ -245,7 +254,7 @@ def registry_url(flag: str | None) -> str:
         return known[0]
     raise DatasigilError(
         "USAGE", "no registry was named", expected="--registry URL, or DATASIGIL_REGISTRY", found=", ".join(known) or "none",
-        next_action="add --registry URL",
+        next_action="add --registry URL; `lineage BUNDLE --offline` needs none",
     )  # fmt: skip
 
 

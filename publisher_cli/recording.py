@@ -85,7 +85,11 @@ def run(given: Namespace, console: Console) -> int:
     }
     credential = sign_lineage(subject, signer, login, given, output)
     write_durably(sidecar_path(output), manifest_bytes(built))
-    return _shown(credential, folder, output, console)
+    _show(credential, folder, output, console)
+    console.say(
+        f"declared, not computed: nobody can repeat it from this credential. Next: {envelope.next_step(given, output)}; datasigil issue {folder} --lineage {output}"
+    )
+    return 0
 
 
 def _parent(path: Path, data: str, given: Namespace, console: Console) -> _Given:
@@ -193,7 +197,7 @@ def _subject(
     }
 
 
-def _shown(credential: Credential, folder: Path, output: Path, console: Console) -> int:
+def _show(credential: Credential, folder: Path, output: Path, console: Console) -> None:
     subject = credential.subject
     step = subject["steps"][0]
     shown = {
@@ -210,7 +214,3 @@ def _shown(credential: Credential, folder: Path, output: Path, console: Console)
         "used": subject["used"],
     }
     console.result(shown, f"in:     {step['recordsIn']}\nout:    {step['recordsOut']}\nwrote:  {output}\n")
-    console.say(
-        f"declared, not computed: nobody can repeat it from this credential. Next: datasigil publish {output}; datasigil issue {folder} --lineage {output}"
-    )
-    return 0

@@ -26,6 +26,13 @@ _PROGRAM = "datasigil-verify"
 # Those of datasigil.trust, which is not loaded for --help; a test holds them together.
 _USES = ("ai-training", "pre-training", "fine-tuning", "gen-ai", "ai-augment", "evaluation", "research")
 _SHARES = ("nothing", "model", "data")
+_GATE_FILE = """  type = "GateFile"
+  formatVersion = 1
+  roots = ["data"]                       # every file below must belong to a dataset named here
+
+  [[datasets]]
+  bundle = "data/contracts.sigil.json"
+  data = "data/contracts"                # a folder, an archive, or s3://…"""
 _DIGESTS = ("default", "sha256", "blake3", "all")
 
 
@@ -56,6 +63,8 @@ def parser(wanted: str = "") -> argparse.ArgumentParser:
         "datasigil-verify check contracts.sigil.json --data contracts/ --offline",
         "datasigil-verify check contracts/",
     )
+    if wanted in known:
+        commands.metavar = "COMMAND"  # wrong usage of one command does not say that there is no other
     for add in (known[wanted],) if wanted in known else known.values():
         add(commands)
     return top
@@ -101,7 +110,7 @@ def _gate(commands: Any) -> None:
     one = command(
         commands, "gate", "gating:run", "Refuse unless every dataset of a gate file is VALID, whole, and covers its roots.",
         "datasigil-verify gate gate.toml",
-        notes="Exit code as for `check`. There is no option that skips a check, and none that asks about the past.",
+        notes="Exit code as for `check`. There is no option that skips a check, and none that asks about the past. A gate file:\n\n" + _GATE_FILE,
     )  # fmt: skip
     one.add_argument("gate", metavar="GATE_FILE", help="the gate file, usually gate.toml")
     one.add_argument(

@@ -33,6 +33,10 @@ DID_DOCUMENT_MAX_BYTES: Final = 64 * 1024
 NAME_MAX_CHARACTERS: Final = 100
 # What a publisher states about how its own dataset was made comes as a credential of its own.
 _TOGETHER: Final = {"DatasetCredential": ("DatasetCredential", "DatasetLineageCredential")}
+_NOT_SERVED: Final = (
+    "If this is a site of yours that is not uploaded yet, upload it first. --offline asks no domain and takes the key from the bundle: "
+    "then nothing but the fingerprint vouches for it"
+)
 _CONFIRMED, _NO_DOMAIN = "confirmed", "none"
 
 
@@ -182,11 +186,15 @@ def _pins(
 
 def _document_at_domain(did: str, fetcher: Fetcher) -> DidDocument:
     url = parse_did_web(did, allow_loopback=fetcher.dev)
-    answer = fetcher.get(url, max_bytes=DID_DOCUMENT_MAX_BYTES)
+    try:
+        answer = fetcher.get(url, max_bytes=DID_DOCUMENT_MAX_BYTES)
+    except DatasigilError as error:
+        error.next_action = f"try again when the issuer's domain answers. {_NOT_SERVED}"
+        raise
     if answer.status != 200:
         raise UntrustedError(
             "DOMAIN", "the issuer's domain does not serve its keys", place=url, expected="HTTP 200", found=f"HTTP {answer.status}",
-            next_action="ask the issuer; --offline takes the key from the bundle, and then nothing but the fingerprint vouches for it",
+            next_action=f"ask the issuer. {_NOT_SERVED}",
         )  # fmt: skip
     return parse_did_document(parse_json(answer.body, max_bytes=DID_DOCUMENT_MAX_BYTES), expect_id=did)
 

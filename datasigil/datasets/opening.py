@@ -18,7 +18,7 @@ from datasigil.datasets.finding import FileFailure
 from datasigil.datasets.finding import failure as file_failure
 from datasigil.datasets.hashing import FileDigests, PieceHasher, new_buffer, stream_digests
 from datasigil.datasets.paths import display_path
-from datasigil.datasets.source import MemberError, Source
+from datasigil.datasets.source import Member, MemberError, Source
 from datasigil.datasets.tree import open_tree, opening_failure
 from datasigil.errors import ManifestMismatchError
 from datasigil.limits import MIB
@@ -47,14 +47,23 @@ def verified_opener(folder: Path) -> Callable[[ManifestEntry], BinaryIO]:
 
 
 def source_opener(open_source: Callable[[], AbstractContextManager[Source]]) -> Callable[[ManifestEntry], BinaryIO]:
-    """Return a function like that of `verified_opener` for an archive or a bucket, which is opened anew for each file."""
+    """Return a function like that of `verified_opener` for an archive or a bucket.
+
+    A bucket is listed once in each process, and again after a file of it could not be had as stated. An archive is one stream
+    and is opened anew for each file.
+    """
+    listing = _Listing()
 
     def open_verified(entry: ManifestEntry) -> BinaryIO:
         copy = cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=OPEN_IN_MEMORY_MAX_BYTES))  # noqa: SIM115 - the caller closes it
         try:
-            with open_source() as source:
-                _copy_member(source, entry, copy)
+            if (member := listing.find(entry.path)) is not None:
+                _copy_member(member, entry, copy)
+            else:
+                with open_source() as source:
+                    _copy_member(listing.take(source, entry.path), entry, copy)
         except BaseException:
+            listing.forget()
             copy.close()
             raise
         copy.seek(0)
@@ -63,12 +72,38 @@ def source_opener(open_source: Callable[[], AbstractContextManager[Source]]) -> 
     return open_verified
 
 
-def _copy_member(source: Source, entry: ManifestEntry, copy: BinaryIO) -> None:
+class _Listing:
+    """The members of a source that can be read apart from one another; those of one process are none of another's."""
+
+    def __init__(self) -> None:
+        self._process = 0
+        self._members: dict[str, Member] = {}
+
+    def find(self, path: str) -> Member | None:
+        """Return a member that was listed by this process, or None."""
+        return self._members.get(path) if self._process == os.getpid() else None
+
+    def take(self, source: Source, path: str) -> Member:
+        """Return a member of an open source, and keep the whole listing where its members can be read later."""
+        failures: list[FileFailure] = []
+        listed = source.members(failures)
+        if source.readers > 1:
+            self._members = {one.path: one for one in listed}
+            self._process = os.getpid()
+            found = self._members.get(path)
+        else:
+            found = next((one for one in listed if one.path == path), None)
+        if found is None:
+            raise _refused(file_failure("FILE_MISSING", path, "the manifest lists it, and it is not there"))
+        return found
+
+    def forget(self) -> None:
+        """Forget what was listed."""
+        self._members = {}
+
+
+def _copy_member(member: Member, entry: ManifestEntry, copy: BinaryIO) -> None:
     names = ("sha256",) if entry.blake3 is None else ("sha256", "blake3")
-    failures: list[FileFailure] = []
-    member = next((one for one in source.members(failures) if one.path == entry.path), None)
-    if member is None:
-        raise _refused(file_failure("FILE_MISSING", entry.path, "the manifest lists it, and it is not there"))
     hasher, buffer = PieceHasher(names), new_buffer()
     try:
         read = member.open()

@@ -287,7 +287,7 @@ def open_tree(path: Path) -> Iterator[Tree]:
             "DATA_FOLDER",
             f"the dataset's folder {display_path(str(path))} cannot be opened: {error.strerror}",
             place=display_path(str(path)),
-            expected="a readable folder",
+            expected="a folder that you may list",
             found=error.strerror or type(error).__name__,
             next_action="name the folder that holds the dataset's files",
         ) from None

@@ -79,7 +79,7 @@ def read_gate_file(path: Path) -> GateFile:
             place=f"{display_path(str(path))}: {error.place}" if error.place else display_path(str(path)),
             expected=error.expected,
             found=error.found,
-            next_action=error.next_action or "correct the gate file",
+            next_action=error.next_action or "correct the gate file; `datasigil-verify gate --help` shows one",
         ) from None
     return GateFile(found.datasets, found.roots, path)
 
@@ -187,5 +187,5 @@ def _wrong(place: str, expected: str, found: object) -> MalformedError:
         place=place,
         expected=expected,
         found="nothing" if found is None else display_path(str(found)[:200]),
-        next_action="correct the gate file",
+        next_action="correct the gate file; `datasigil-verify gate --help` shows one",
     )

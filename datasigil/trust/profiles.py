@@ -171,10 +171,47 @@ def policy_template(sector: str, *, self_did: str = "") -> str:
         "",
         "[requirements.licenses]",
         'unknown = "refuse"',
-        "# evidence = \"text\"   # refuse a licence, a parent's included, that is only asserted: its text's digest must be signed, or it be granted to you",
+        *(f"# {line}" for line in _EVIDENCE[sector].why),
+        f'evidence = "{_EVIDENCE[sector].asks}"',
     ]
     return "\n".join(lines) + "\n"
 
+
+@dataclass(frozen=True, slots=True)
+class _EvidenceRule:
+    """What a licence, a parent's included, must rest on in a sector: `text` (signed by its digest, or granted), or a warning; and why."""
+
+    asks: str
+    why: tuple[str, ...]
+
+
+_STRICTER: Final = (
+    '"text" refuses a licence that is only asserted: its text must be signed by its digest, or it be granted to you.'
+)
+_EVIDENCE: Final[Mapping[str, _EvidenceRule]] = {
+    "law": _EvidenceRule(
+        "warn",
+        (
+            "No source above asks for the text of a licence, so one that is only asserted is let through with a warning.",
+            _STRICTER,
+        ),
+    ),
+    "finance": _EvidenceRule(
+        "warn",
+        (
+            "Documentation is asked for and its form is left open, so a licence that is only asserted is let through with a warning.",
+            _STRICTER,
+        ),
+    ),
+    "health": _EvidenceRule(
+        "text",
+        (
+            "A limited data set needs a data use agreement (45 CFR 164.514(e)(4)), secondary use in the EU a data permit (Regulation (EU) 2025/327):",
+            "so a licence counts when its text is signed by its digest, or when it is granted to you.",
+            '"warn" lets through, with a warning, what is only asserted.',
+        ),
+    ),
+}
 
 _SECTOR_LINES: Final[Mapping[str, tuple[str, ...]]] = {
     "law": (),

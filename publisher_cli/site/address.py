@@ -57,6 +57,8 @@ class SiteAddress:
         host = parts.hostname + (f"%3A{port}" if port is not None else "")
         did = ":".join(["did:web", host, *(one for one in parts.path.split("/") if one)])
         loopback = dev and parts.hostname == "localhost"
+        if parts.scheme == "http" and not loopback:
+            raise _bad(url, "https; with --dev also http://localhost:PORT, for a trial on this machine")
         try:
             document = parse_did_web(did, allow_loopback=dev)
         except MalformedError as error:

@@ -216,9 +216,8 @@ def _refreshed(site: Site, now: datetime, console: Console) -> int:
         "type": "SiteRefreshed", "formatVersion": 1, "path": str(site.folder), "base": site.address.base, "treeSize": site.log.tree.size,
         "credentials": len(site.listed), "signedAt": str(Instant.from_datetime(now.replace(microsecond=0))),
     }  # fmt: skip
-    console.result(
-        shown, f"site:   {site.address.base}\nlog:    {site.log.tree.size} entries, signed now\nlists:  signed now\n"
-    )
+    size = f"{site.log.tree.size} {'entry' if site.log.tree.size == 1 else 'entries'}"
+    console.result(shown, f"site:   {site.address.base}\nlog:    {size}, signed now\nlists:  signed now\n")
     console.say(f"upload {site.folder}; run this again within a day, or let a schedule do it (docs/static-site.md)")
     return 0
 

@@ -165,6 +165,7 @@ def test_publishing_without_a_login_says_how_to_log_in(run, issued):
     stored_login().unlink()
     error = run.refused("publish", issued, code="NOT_LOGGED_IN", exit_code=2)
     assert error["nextAction"].startswith("datasigil login")
+    assert "--static-base" in error["nextAction"]
 
 
 def test_an_expired_login_is_named(run, issued):

@@ -246,8 +246,11 @@ def test_a_domain_that_is_away_pins_nothing_and_can_be_asked_again(web, registry
     registry.pages["/.well-known/did.json"] = 404
     answer = web.run("trust", "add", web.bundle, "--policy", web.policy, "--yes", "--json")
     assert (answer.code, answer.document["code"]) == (1, "DOMAIN")
+    assert "not uploaded yet" in answer.document["nextAction"]
     registry.close()
-    assert web.run("trust", "add", web.bundle, "--policy", web.policy, "--yes").code == 3
+    answer = web.run("trust", "add", web.bundle, "--policy", web.policy, "--yes", "--json")
+    assert answer.code == 3
+    assert "not uploaded yet" in answer.document["nextAction"]
     assert not web.policy.exists()
 
 

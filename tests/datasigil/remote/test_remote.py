@@ -374,9 +374,20 @@ def test_a_dataset_in_a_bucket_can_be_opened_file_by_file(world, bucket, tmp_pat
     path = dataset.files[0]
     with dataset.open(path) as stream:
         assert stream.read() == (tmp_path / "own" / path).read_bytes()
+    proxy.asked.clear()
+    for other in dataset.files:
+        with dataset.open(other) as stream:
+            assert stream.read() == (tmp_path / "own" / other).read_bytes()
+    assert not [one for one in proxy.asked if "list-type" in str(one)]  # one listing serves them all
     bucket.put(f"set/{path}", b"swapped")
     with pytest.raises(ManifestMismatchError):
         dataset.open(path)
+    proxy.asked.clear()
+    with dataset.open(dataset.files[1]) as stream:
+        assert stream.read() == (tmp_path / "own" / dataset.files[1]).read_bytes()
+    assert [
+        one for one in proxy.asked if "list-type" in str(one)
+    ]  # after a file that was not as stated, it is listed again
 
 
 def through_the_gate(world, tmp_path, bucket, snapshots):

@@ -102,6 +102,7 @@ def test_the_template_is_a_trust_file_that_asks_for_the_sector(sector):
     for rule in PROFILES[sector]:
         assert rule.source in text
         assert rule.date in text
+    assert policy.requirements.licenses.evidence == {"law": "warn", "finance": "warn", "health": "text"}[sector]
     assert "not legal advice" in text
     assert "complian" not in text.lower()
     assert parse_policy(policy_template(sector).encode()).self_did == ""
