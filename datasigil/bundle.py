@@ -115,8 +115,16 @@ def parse_bundle(data: bytes) -> Bundle:
     Raises:
         MalformedError: SCHEMA, UNKNOWN_PROPERTY, LIMIT, DIGEST or a code of `parse_json`, with a JSON pointer.
     """
-    document = parse_json(data, max_bytes=BUNDLE_MAX_BYTES)
-    bundle = _bundle(document, "", 0, len(data))
+    return bundle_of(parse_json(data, max_bytes=BUNDLE_MAX_BYTES), len(data))
+
+
+def bundle_of(document: JsonValue, size: int) -> Bundle:
+    """Return the bundle that a document parsed from `size` bytes is.
+
+    Raises:
+        MalformedError: as `parse_bundle`, but for the codes of `parse_json`.
+    """
+    bundle = _bundle(document, "", 0, size)
     if sum(1 for _ in bundle.walk()) - 1 > PARENTS_MAX:
         raise MalformedError(
             "LIMIT", "the bundle holds too many parents", place="/parents", expected=f"at most {PARENTS_MAX}"
@@ -376,18 +384,6 @@ def write_bundle(path: Path, bundle: Bundle, manifest: bytes | None = None) -> N
 
 
 __all__ = [
-    "DATASET_BUNDLE",
-    "MANIFEST_SUFFIX",
-    "SUFFIX",
-    "Bundle",
-    "LogEvidence",
-    "bundle_bytes",
-    "find_bundle",
-    "is_bundle",
-    "parse_bundle",
-    "read_bundle",
-    "read_file",
-    "sidecar_path",
-    "with_evidence",
-    "write_bundle",
-]
+    "DATASET_BUNDLE", "MANIFEST_SUFFIX", "SUFFIX", "Bundle", "LogEvidence", "bundle_bytes", "bundle_of", "find_bundle", "is_bundle",
+    "parse_bundle", "read_bundle", "read_file", "sidecar_path", "with_evidence", "write_bundle",
+]  # fmt: skip

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LOGIN_MAX_BYTES = 64 * 1024
 SCOPES = ("publish", "status", "train")  # a worker asks for `work`, too
+OLDER_SCOPES = ("publish", "status")  # what registries from before training jobs know
 _TEXTS = ("url", "did", "token", "tokenExpires", "publisher")
 
 
@@ -74,10 +75,20 @@ class Login:
 
 def run(given: Namespace, console: Console) -> int:
     """Prove control of the key's DID to a registry and keep the token."""
+    from http import HTTPStatus
+
+    from datasigil.client import RegistryError
+
     signer = _as_named(load_signer(given.key), given)
     client = registry_client(registry_url(given.registry), dev=given.dev)
-    scopes = tuple(given.scope) if given.scope else SCOPES
-    login = log_in(client, signer, given.name or signer.controller[-12:], datetime.now(UTC), scopes=scopes)
+    name = given.name or signer.controller[-12:]
+    try:
+        login = log_in(client, signer, name, datetime.now(UTC), scopes=tuple(given.scope or SCOPES))
+    except RegistryError as error:
+        if given.scope or error.status != HTTPStatus.UNPROCESSABLE_ENTITY or not error.place.startswith("/scopes"):
+            raise
+        console.say("this registry is older than training jobs and knows no scope train: logged in without it")
+        login = log_in(client, signer, name, datetime.now(UTC), scopes=OLDER_SCOPES)
     path = save(login)
     console.say(f"logged in to {login.url} as {login.publisher} until {login.token_expires}; the token lies in {path}")
     shown = {name: value for name, value in login.document().items() if name != "token"}

@@ -74,8 +74,8 @@ def domain_files(name: str) -> dict[str, str]:
 
 Figures come from the receipt; what they mean is for a person to say. `datasigil-train review` signs the answers.
 
-1. `datasigil-train train recipe.yaml -o run` prints micro-F1, macro-F1 and every class beside the majority baseline.
-2. `datasigil-train eval run --recipe newer.yaml` judges the same model on data it was not developed on.
+1. `datasigil-train train recipe.yaml -o run --policy datasigil.toml` prints micro-F1, macro-F1 and every class beside the majority baseline.
+2. `datasigil-train eval run --recipe newer.yaml --policy datasigil.toml` judges the same model on data it was not developed on.
 3. `run/README.md` shows worst slices, confusion, calibration, the abstention threshold and leakage probes.
 
 To be answered before release:

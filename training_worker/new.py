@@ -54,7 +54,12 @@ def run(given: Namespace, console: Console) -> int:
     for note in found.notes:
         console.say(f"  {note}")
     if output is not None:
-        console.say(f"recipe written to {output}; next: datasigil-train train {output}")
+        policy = f" --policy {output.parent / 'datasigil.toml'}" if given.domain else ""
+        console.say(f"recipe written to {output}; next: datasigil-train train {output}{policy}")
+        if policy:
+            console.say(
+                f"  that trust file has the sector's rules and trusts nobody yet: datasigil-verify trust add {bundle}{policy}"
+            )
     console.result(written.document(), "" if output is not None else written.text)
     return 0
 

@@ -90,21 +90,12 @@ def snapshot_files(
         entries = match_listing(list_tree(tree, manifest.ignored), manifest, builder)
         if builder.failure_counts:  # it will be refused: copying would be in vain
             return builder.finish("all files", manifest.ignored), None
-        _check_room(dest, manifest.byte_size)
-        part = _new_folder(dest)
-        whole = False
-        try:
+
+        def copy(part: Path) -> FilesFinding:
             _Copy(tree, part, manifest, builder, Meter(manifest.byte_size, progress)).run(entries)
-            finding = builder.finish("all files", manifest.ignored)
-            whole = finding.ok and finding.files == manifest.file_count
-            if whole:
-                _give_name(part, dest)
-        finally:
-            if not whole or part.exists():
-                _remove(part)
-    if not whole:
-        return finding, None
-    return finding, Snapshot(dest, manifest.digest, finding.files, finding.bytes, finding)
+            return builder.finish("all files", manifest.ignored)
+
+        return _kept_if_whole(manifest, dest, copy)
 
 
 def snapshot_source(
@@ -116,20 +107,25 @@ def snapshot_source(
     """
     dest = Path(dest)
     _check_free(dest)
+    return _kept_if_whole(
+        manifest, dest, lambda part: check_source(source, manifest, digest="all", progress=progress, keep=_Target(part).kept)
+    )  # fmt: skip
+
+
+def _kept_if_whole(manifest: Manifest, dest: Path, copy: Callable[[Path], FilesFinding]) -> tuple[FilesFinding, Snapshot | None]:  # fmt: skip
+    """Let `copy` fill a new folder, which gets the name `dest` when everything in the manifest is in it, and else goes."""
     _check_room(dest, manifest.byte_size)
     part = _new_folder(dest)
     whole = False
     try:
-        finding = check_source(source, manifest, digest="all", progress=progress, keep=_Target(part).kept)
+        finding = copy(part)
         whole = finding.ok and finding.files == manifest.file_count
         if whole:
             _give_name(part, dest)
     finally:
         if not whole or part.exists():
             _remove(part)
-    if not whole:
-        return finding, None
-    return finding, Snapshot(dest, manifest.digest, finding.files, finding.bytes, finding)
+    return finding, Snapshot(dest, manifest.digest, finding.files, finding.bytes, finding) if whole else None
 
 
 class _Target:

@@ -9,13 +9,13 @@ credential is VALID under the reader's policy now, and the model credential is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from datasigil.bundle import MANIFEST_SUFFIX, SUFFIX, Bundle, bundle_bytes, parse_bundle
-from datasigil.canonical import document_digest, sha256_hex
+from datasigil.canonical import document_digest
 from datasigil.credentials.types import parse_credential
 from datasigil.encoding import parse_json
 from datasigil.errors import DatasigilError, MalformedError
@@ -23,6 +23,7 @@ from datasigil.models.card import CardEvidence, LeafFinding, ModelCard, check_ca
 from datasigil.models.companions import FOLDER as DOCUMENTS
 from datasigil.models.companions import Shown, documents
 from datasigil.models.examples import check_examples, parse_example_list
+from datasigil.models.folder_checks import FolderChecks, Read
 from datasigil.models.mlbom import FILE as MLBOM
 from datasigil.models.mlbom import render_mlbom
 from datasigil.models.model_finding import UNDETERMINED, Finding, ModelFinding
@@ -32,11 +33,9 @@ from datasigil.models.related import bundles_by_digest
 from datasigil.models.release import RELEASE, Release, check_release, parse_release
 from datasigil.models.reviews import REVIEWS, VOID, Review, check_review, parse_review
 from datasigil.models.statements import parse_statements
-from datasigil.verification import verify_bytes
 
 if TYPE_CHECKING:
     from datasigil.datasets.entry import Manifest
-    from datasigil.report import Report
     from datasigil.transparency.client_state import ClientState
     from datasigil.trust.policy import TrustPolicy
 
@@ -54,55 +53,17 @@ _VOUCHED_ELSEWHERE = frozenset(
 _CREDENTIAL_SUFFIX = ".credential.json"
 
 
-Read = Callable[[str], bytes]
-"""Returns a file of the run folder whole; raises OSError or DatasigilError."""
+class _Folder(FolderChecks):
+    """The checks of a run's folder."""
 
-
-class _Folder:
-    """The checks of one folder, in order."""
-
-    def __init__(
-        self,
-        manifest: Manifest,
-        read: Read,
-        policy: TrustPolicy | None,
-        at: datetime,
-        state: ClientState | None,
-        *,
-        offline: bool,
-    ) -> None:
-        self.digests = {entry.path: entry.sha256 for entry in manifest.entries}
-        self._read, self.policy, self.at, self.state, self.offline = read, policy, at, state, offline
-        self.findings: list[Finding] = []
-        self.reports: dict[str, Report] = {}
+    def __init__(self, *folder: Any, offline: bool) -> None:
+        super().__init__(*folder, offline=offline)
         self.bundles: dict[str, Bundle] = {}  # of the datasets, and those inside them, by their credential's digest
 
     @property
     def pictures(self) -> frozenset[str]:
         """The plots in the folder; the receipt vouches for them as artefacts."""
         return frozenset(path for path in self.digests if path.startswith("plots/"))
-
-    def read(self, name: str) -> bytes:
-        """Return a file whose bytes are those in the manifest of the folder."""
-        if name not in self.digests:
-            raise DatasigilError("FILE_MISSING", "the run folder lacks a file", place=name)
-        data = self._read(name)
-        if sha256_hex(data) != self.digests[name]:
-            raise DatasigilError("FILE_CHANGED", "the file changed while the folder was checked", place=name)
-        return data
-
-    def check(self, name: str, run: Callable[[], Any]) -> Any:
-        """Run one check and note its outcome; returns None when it failed."""
-        try:
-            result = run()
-        except DatasigilError as error:
-            self.findings.append(Finding(name, "failed", error.code, str(error), error.place))
-            return None
-        except OSError as error:
-            self.findings.append(Finding(name, "failed", "UNREADABLE", error.strerror or "cannot be read"))
-            return None
-        self.findings.append(Finding(name, "passed"))
-        return result
 
     def artefacts(self, receipt: Receipt) -> None:
         """Compare every produced file with the receipt, and refuse files that nothing vouches for."""
@@ -144,16 +105,10 @@ class _Folder:
 
     def check_cited(self, receipt: Receipt, leaves: Iterable[LeafFinding]) -> None:
         """Run the plan on every credential that a fact cites and that is not a dataset's own: audits, grants, lineage."""
-        assert self.policy is not None
         own = {dataset["credentialDigest"] for dataset in receipt.document["datasets"]}
         cited = {one.leaf.source.partition("#")[0].removeprefix("credential:sha256:") for one in leaves}
         for digest in sorted((cited & set(self.bundles)) - own):
-            report = verify_bytes(
-                bundle_bytes(self.bundles[digest]), policy=self.policy, at=self.at, offline=self.offline, state=self.state
-            ).report  # fmt: skip
-            outcome = {"VALID": "passed", "INVALID": "failed"}.get(report.decision, UNDETERMINED)
-            said = "" if outcome == "passed" else report.headline
-            self.findings.append(Finding(f"cited credential {digest[:12]}", outcome, report.code, said, digest))
+            self.note(f"cited credential {digest[:12]}", self.verified(bundle_bytes(self.bundles[digest])), digest)
 
     def reviews(self, card: ModelCard) -> tuple[Review, ...]:
         """Return the reviews of this very card; a review of another card is a finding, one that was set aside as void is not."""
@@ -171,22 +126,6 @@ class _Folder:
         review = parse_review(self.read(name), name)
         check_review(review, card)
         return review
-
-    def check_verified(self, name: str, expect_type: str) -> None:
-        """Run the whole plan on a bundle in the folder and note its decision; a missing one was noted before."""
-        if name not in self.digests:
-            return
-        assert self.policy is not None
-        sidecar = name.removesuffix(SUFFIX) + MANIFEST_SUFFIX
-        report = verify_bytes(
-            self.read(name), policy=self.policy, at=self.at, offline=self.offline, state=self.state, expect_type=expect_type,
-            manifest=self.read(sidecar) if sidecar in self.digests else None,
-        ).report  # fmt: skip
-        self.reports[name] = report
-        outcome = {"VALID": "passed", "INVALID": "failed"}.get(report.decision, UNDETERMINED)
-        self.findings.append(
-            Finding(f"credential in {name}", outcome, report.code, "" if outcome == "passed" else report.headline, name)
-        )
 
     def model_credential(self, receipt: Receipt, card: ModelCard) -> None:
         """Check that the model credential is about this receipt, this card and these artefacts."""

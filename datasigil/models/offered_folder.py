@@ -7,29 +7,26 @@ files, every leaf of the card says what its source says, and every cited credent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from datasigil.bundle import MANIFEST_SUFFIX, SUFFIX, parse_bundle
-from datasigil.canonical import document_digest, sha256_hex
+from datasigil.canonical import document_digest
 from datasigil.datasets.entry import Manifest
 from datasigil.errors import DatasigilError, MalformedError, VerificationError
 from datasigil.models.card import CardEvidence, ModelCard, check_card, parse_card
 from datasigil.models.document import inline, short_source
+from datasigil.models.folder_checks import FolderChecks, Read
 from datasigil.models.laws import facts_of
-from datasigil.models.model_finding import UNDETERMINED, Finding, ModelFinding
+from datasigil.models.model_finding import ModelFinding
 from datasigil.models.offered import TRAINER_README, OfferedReceipt, is_offered, parse_offered
 from datasigil.models.statements import parse_statements
 from datasigil.models.words import ordered, words
-from datasigil.verification import verify_bytes
 
 if TYPE_CHECKING:
-    from datasigil.report import Report
     from datasigil.transparency.client_state import ClientState
     from datasigil.trust.policy import TrustPolicy
-
-    Read = Callable[[str], bytes]
 
 RECEIPT, CARD, README, STATEMENTS, EVIDENCE = "receipt.json", "card.json", "README.md", "statements.json", "evidence/"
 _INTRO = (
@@ -56,7 +53,7 @@ def check_offered_model(
     state: ClientState | None = None,
 ) -> ModelFinding:
     """Check a folder whose files `manifest` lists (with both digests) and `read` returns; bad content is a finding, never an exception."""
-    folder = _Folder(manifest, read)
+    folder = FolderChecks(manifest, read, policy, at, state, offline=offline)
     receipt: OfferedReceipt | None = folder.check("receipt", lambda: parse_offered(folder.read(RECEIPT)))
     card: ModelCard | None = folder.check("card", lambda: parse_card(folder.read(CARD)))
     if receipt is None or card is None:
@@ -69,53 +66,8 @@ def check_offered_model(
     leaves = check_card(card, CardEvidence(receipt.document, credentials, {}, said or ()))
     if policy is not None:
         for one in receipt.document["evidence"]:
-            folder.check_verified(one["path"], policy, at, state, offline=offline)
+            folder.check_verified(one["path"], "DatasetCredential")
     return ModelFinding(tuple(folder.findings), leaves, folder.reports, None, card)
-
-
-class _Folder:
-    """The checks of one folder, in order."""
-
-    def __init__(self, manifest: Manifest, read: Read) -> None:
-        self.digests = {entry.path: entry.sha256 for entry in manifest.entries}
-        self._read = read
-        self.findings: list[Finding] = []
-        self.reports: dict[str, Report] = {}
-
-    def read(self, name: str) -> bytes:
-        if name not in self.digests:
-            raise DatasigilError("FILE_MISSING", "the model's folder lacks a file", place=name)
-        data = self._read(name)
-        if sha256_hex(data) != self.digests[name]:
-            raise DatasigilError("FILE_CHANGED", "the file changed while the folder was checked", place=name)
-        return data
-
-    def check(self, name: str, run: Callable[[], Any]) -> Any:
-        try:
-            result = run()
-        except DatasigilError as error:
-            self.findings.append(Finding(name, "failed", error.code, str(error), error.place))
-            return None
-        except OSError as error:
-            self.findings.append(Finding(name, "failed", "UNREADABLE", error.strerror or "cannot be read"))
-            return None
-        self.findings.append(Finding(name, "passed"))
-        return result
-
-    def check_verified(
-        self, name: str, policy: TrustPolicy, at: datetime, state: ClientState | None, *, offline: bool
-    ) -> None:
-        if name not in self.digests:
-            return  # noted before
-        sidecar = name.removesuffix(SUFFIX) + MANIFEST_SUFFIX
-        report = verify_bytes(
-            self.read(name), policy=policy, at=at, offline=offline, state=state, expect_type="DatasetCredential",
-            manifest=self.read(sidecar) if sidecar in self.digests else None,
-        ).report  # fmt: skip
-        self.reports[name] = report
-        outcome = {"VALID": "passed", "INVALID": "failed"}.get(report.decision, UNDETERMINED)
-        message = "" if outcome == "passed" else report.headline
-        self.findings.append(Finding(f"credential in {name}", outcome, report.code, message, name))
 
 
 def left_by_program(manifest: Manifest) -> Manifest:
@@ -156,7 +108,7 @@ def require_left(manifest: Manifest, receipt: Mapping[str, Any]) -> None:
             raise DatasigilError("EXTRA_FILE", "nothing vouches for a file among the evidence", place=entry.path)
 
 
-def _evidence(folder: _Folder, receipt: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def _evidence(folder: FolderChecks, receipt: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return the cited credentials by digest, each being the one that the offer names."""
     found: dict[str, Mapping[str, Any]] = {}
     for one, dataset in zip(receipt["evidence"], receipt["offer"]["datasets"], strict=True):
@@ -189,7 +141,7 @@ def _same(card: ModelCard, receipt: OfferedReceipt) -> None:
         raise MalformedError("CARD_RECEIPT", "the card was made from another receipt", expected=receipt.digest, found=str(card.document["receiptDigest"]))  # fmt: skip
 
 
-def _rendered(folder: _Folder, card: ModelCard) -> None:
+def _rendered(folder: FolderChecks, card: ModelCard) -> None:
     if folder.read(README) != render_offered(card):
         raise MalformedError(
             "README",

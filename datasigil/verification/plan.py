@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from datasigil.bundle import Bundle, is_bundle, parse_bundle
+from datasigil.bundle import Bundle, bundle_of, is_bundle
 from datasigil.credentials.contexts import PROFILE_CONTEXTS, context_bytes
 from datasigil.credentials.types import Credential, is_profile, parse_credential
 from datasigil.datasets.manifest import ManifestSource
@@ -126,7 +126,7 @@ def read_evidence(raw: bytes) -> Bundle:
     except MalformedError as error:
         document = _foreign_document(raw, error)
     if is_bundle(document):
-        return parse_bundle(raw)
+        return bundle_of(document, len(raw))
     if len(raw) > CREDENTIAL_MAX_BYTES:
         raise MalformedError(
             "LIMIT",

@@ -168,3 +168,10 @@ def test_what_is_no_registry_is_refused_and_nothing_is_stored(run, key, impostor
 def test_an_answer_without_end_is_cut_off(run, key, impostor):
     impostor.body = b"x" * (5 * 1024 * 1024)
     assert run("login", "--registry", impostor.url, "--json", expect=3).json["code"] == "FETCH_SIZE"
+
+
+def test_a_registry_that_does_not_know_the_default_scopes_is_asked_for_the_older_ones(run, registry, key, monkeypatch):
+    monkeypatch.setattr("publisher_cli.logins.SCOPES", ("publish", "status", "later"))
+    answer = run("login", "--registry", registry.url)
+    assert "knows no scope train: logged in without it" in answer.err
+    assert len(stored()) == 1
