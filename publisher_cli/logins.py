@@ -79,7 +79,7 @@ def run(given: Namespace, console: Console) -> int:
 
     from datasigil.client import RegistryError
 
-    signer = _as_named(load_signer(given.key), given)
+    signer = as_named(load_signer(given.key), given)
     client = registry_client(registry_url(given.registry), dev=given.dev)
     name = given.name or signer.controller[-12:]
     try:
@@ -98,8 +98,8 @@ def run(given: Namespace, console: Console) -> int:
     return 0
 
 
-def _as_named(signer: LocalSigner, given: Namespace) -> LocalSigner:
-    """The key under the did:web of an address, if one is named; the registry fetches that address's document."""
+def as_named(signer: LocalSigner, given: Namespace) -> LocalSigner:
+    """The key under the did:web of the address that `--did-web` names, if it names one.  Raises: DatasigilError (USAGE)."""
     if given.did_web is None:
         return signer
     from publisher_cli.site.address import SiteAddress

@@ -20,8 +20,8 @@ from datasigil.transparency.durable import write_durably
 from datasigil.trust.owner import owner_statement, require_owner, self_proof_of
 from datasigil.trust.policy import parse_policy
 from datasigil.trust.policy_text import add_self_proof, with_self
-from publisher_cli import places
 from publisher_cli.keys import load_signer
+from publisher_cli.logins import as_named
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -34,7 +34,7 @@ def run(given: Namespace, console: Console) -> int:
     """Say in the trust file whose it is, and prove it."""
     path = Path(given.trust_file)
     text = _read(path)
-    signer = _as_named(given, load_signer(given.key))
+    signer = as_named(load_signer(given.key), given)
     now = datetime.now(UTC).replace(microsecond=0)
     try:
         changed = signed_text(text, signer, now)
@@ -75,15 +75,6 @@ def signed_text(text: str, signer: LocalSigner, now: datetime) -> str:
             next_action=f'add to the file: [[issuers]] with did = "{signer.controller}", a name, types = [] and keys = [{{ multibase = "{signer.public_key.multibase}" }}]',
         ) from None  # fmt: skip
     return changed
-
-
-def _as_named(given: Namespace, signer: LocalSigner) -> LocalSigner:
-    """The signer under the DID that it is to prove: its own did:key, or the did:web of an address."""
-    if not given.did_web:
-        return signer
-    from publisher_cli.site.address import SiteAddress
-
-    return signer.as_method(SiteAddress.at(given.did_web, dev=places.is_dev(given.dev)).method(signer.public_key))
 
 
 def _read(path: Path) -> str:

@@ -42,7 +42,7 @@ def run(given: Namespace, console: Console) -> int:
     _refuse_misused(given)
     name = given.name or only_key()
     path = key_path(name)
-    if given.did_web:
+    if given.did_web is not None:
         return _at_registry(given, name, path, console)
     _finish_earlier(path, console)
     old = load_signer(given.recovery or name)
@@ -124,7 +124,8 @@ def _at_registry(given: Namespace, name: str, path: Path, console: Console) -> i
     }
     _show(name, path, old, new, _swap(path, coming, new), logged, console)
     console.say(
-        "whoever pinned the key that vouched follows the registry's log to the new one, from its bundles or `datasigil-verify refresh`"
+        "whoever pinned the key that vouched follows the registry's log to the new one, from its bundles. What you sign there from now on needs a\n"
+        f"login with the new key: datasigil login --registry {client.url} --key {name} --did-web {given.did_web}"
     )
     return 0
 
@@ -135,19 +136,19 @@ def _refuse_misused(given: Namespace) -> None:
     Raises:
         DatasigilError: USAGE.
     """
-    if given.did_web and given.static:
+    if given.did_web is not None and given.static:
         raise DatasigilError(
             "USAGE", "a key signs for a static site or for a did:web at a registry", place=given.did_web, expected="--static DIR, or --did-web",
             next_action="leave one out",
         )  # fmt: skip
-    if (given.registry or given.output) and not given.did_web:
+    if (given.registry or given.output) and given.did_web is None:
         raise DatasigilError(
             "USAGE", "a registry logs the rotation of a did:web", place=given.registry or given.output, expected="--did-web DOMAIN_OR_PATH",
             next_action="name the address with --did-web, or leave --registry and -o out",
         )  # fmt: skip
     if not given.recovery:
         return
-    if not (given.static or given.did_web) or not given.name or given.recovery == given.name:
+    if not (given.static or given.did_web is not None) or not given.name or given.recovery == given.name:
         raise DatasigilError(
             "USAGE", "a recovery key vouches for a new key in a log", place=given.recovery,
             expected="--name KEY --recovery ANOTHER_KEY, and --static DIR --site-key NAME or --did-web DOMAIN_OR_PATH",
