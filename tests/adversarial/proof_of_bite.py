@@ -1,6 +1,7 @@
 """Proof that the adversarial cases bite: switch off the one check that caught a case, and the case turns red.
 
     python tests/adversarial/proof_of_bite.py [--group J] [--verbose]
+    python tests/adversarial/proof_of_bite.py --count
 
 For every case that must be refused: run it, read off the traceback which statement of datasigil refused it, replace that statement by
 `pass` in the running program (nothing on disk changes), run the case again. It has to come out otherwise: VALID, or another
@@ -14,7 +15,7 @@ import ast
 import gc
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -23,9 +24,10 @@ from types import CodeType, FunctionType
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from adversarial.places import place_of
 from adversarial.sites import Site
 from adversarial.stage import Case
-from adversarial.tables import REFUSED, forgetting, run
+from adversarial.tables import ACCEPTED, ALL, REFUSED, Result, forgetting, run
 
 
 @cache
@@ -143,8 +145,24 @@ def bite(case: Case) -> tuple[str, tuple[Site, ...]]:
 RED = ("VALID", "other", "crash")
 
 
+def distinct(run_one: Callable[[Case], Result]) -> tuple[int, int]:
+    """How many refusals count, each once for a check, a mutated field and a reason (house rule 9), and how many that stay VALID.
+
+    The mutated field is read off what was handed in, so that two spellings of one wrong value count once.
+    """
+    refused = [(run_one(case), case.code) for case in REFUSED]
+    counted = {(one.site.check, place_of(one.given), code) for one, code in refused if one.site and one.given}
+    return len(counted), len({place_of(one.given) for one in map(run_one, ACCEPTED) if one.given})
+
+
 def main(arguments: list[str]) -> int:
     """Switch off each check in turn and print what happens to its cases."""
+    if "--count" in arguments:
+        refused, accepted = distinct(run)
+        print(
+            f"{len(ALL)} cases: {len(REFUSED)} refused, {refused} distinct; {len(ACCEPTED)} VALID, {accepted} distinct"
+        )
+        return 0
     group = arguments[arguments.index("--group") + 1] if "--group" in arguments else ""
     outcomes = [(case, *bite(case)) for case in REFUSED if not group or case.group == group]
     if "--verbose" in arguments:

@@ -10,10 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from adversarial.places import place_of
-from adversarial.proof_of_bite import RED, bite
+from adversarial.proof_of_bite import RED, bite, distinct
 from adversarial.samples import ELSEWHERE, SAMPLES
-from adversarial.tables import ACCEPTED, ALL, REFUSED, run
+from adversarial.tables import ALL, REFUSED, run
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
@@ -38,10 +37,9 @@ def test_every_case_of_a_group_is_decided_as_its_table_says(group):
 
 
 def test_at_least_four_hundred_cases_count_and_sixty_stay_valid():
-    # The mutated field is read off what was handed in, so that two spellings of one wrong value count once (house rule 9).
-    counted = {(once(case).site.check, place_of(once(case).given), case.code) for case in REFUSED}
-    assert len(counted) >= 400
-    assert len({place_of(once(case).given) for case in ACCEPTED}) >= 60
+    refused, accepted = distinct(once)
+    assert refused >= 400
+    assert accepted >= 60
 
 
 def test_no_case_stands_twice():
