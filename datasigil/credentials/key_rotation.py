@@ -141,10 +141,10 @@ def parse_key_rotation(document: JsonValue) -> KeyRotation:
 
 
 def require_both_proofs(rotation: KeyRotation, *, at: Instant) -> None:
-    """Return when both the authorizing and the new key have signed, and nobody else.
+    """Return when both the authorizing and the new key have signed, once each, and nobody else.
 
     Raises:
-        ProofError, MalformedError: as `verify_proofs`; PROOF_MISSING when one of the two keys has not signed.
+        ProofError, MalformedError: as `verify_proofs`; PROOF_MISSING when one of the two keys has not signed, LIMIT when one has twice.
     """
     keys = {rotation.new_id: rotation.new_key, rotation.authorizing_id: rotation.authorizing_key}
 
@@ -153,13 +153,22 @@ def require_both_proofs(rotation: KeyRotation, *, at: Instant) -> None:
             raise UntrustedError("KEY_HISTORY", "a proof by a key that the rotation does not name", found=method)
         return keys[method]
 
-    signed = {proof.verification_method for proof in verify_proofs(rotation.document, keys=resolve, at=at)}
+    proofs = verify_proofs(rotation.document, keys=resolve, at=at)
+    signed = {proof.verification_method for proof in proofs}
     missing = sorted(set(keys) - signed)
     if missing:
         raise ProofError(
             "PROOF_MISSING", "a key rotation needs proofs by the authorizing and by the new key", place="/proof",
             expected=" and ".join(sorted(keys)), found=f"none by {missing[0]}",
         )  # fmt: skip
+    if len(proofs) != len(keys):
+        raise ProofError(
+            "LIMIT",
+            "a key rotation has one proof by either key",
+            place="/proof",
+            expected="2 proofs",
+            found=str(len(proofs)),
+        )
 
 
 def logged_rotation(request: Mapping[str, JsonValue], proof: str, current: str | None = None) -> JsonObject:

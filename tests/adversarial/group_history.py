@@ -82,6 +82,16 @@ def without_proof(number: int) -> Build:
     return rotating(build)
 
 
+def signed_thrice() -> Build:
+    """A rotation that the first key has signed once more, logged as it is."""
+
+    def build(one: Rotating) -> Given:
+        request = one.world.rotation_request(one.publisher, one.new, by=one.old)
+        return one.given(one.issued(), logged_as(one, one.world.sign(request, one.old)))
+
+    return rotating(build)
+
+
 def logged_as(one: Rotating, request: dict[str, Any], kind: str = "key") -> dict[str, Any]:
     """Log a request under any kind of entry and return its evidence."""
     digest = document_digest(request)
@@ -362,6 +372,7 @@ CASES: list[Case] = [
     case("K31", "/issuerKeys/1/request/newKey of somebody else", UNREACHED, rotated(new=lambda one: one.stranger)),
     case("K31", "/issuerKeys/1/request/proof without the new key's", UNREACHED, without_proof(1)),
     case("K31", "/issuerKeys/1/request/proof without the first key's", UNREACHED, without_proof(0)),
+    case("K31", "/issuerKeys/1/request/proof twice by the first key", UNREACHED, signed_thrice()),
     case("K31", "/issuerKeys/1/request/reason changed", UNREACHED, rotated(lambda _one, shown: mutate(shown, "/request/reason", "x"))),
     case("K31", "/issuerKeys/1/request/newKey changed", UNREACHED, rotated(lambda one, shown: mutate(shown, "/request/newKey/publicKeyMultibase", one.third.public_key.multibase))),
     case("K31", "/issuerKeys/1/request with an unknown member", UNREACHED, rotated(lambda _one, shown: mutate(shown, "/request/trusted", value=True))),

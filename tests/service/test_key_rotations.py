@@ -183,6 +183,7 @@ def test_what_is_told_and_recorded_of_it(web, site, owner):
         (lambda web, site: request(web, site, signers=[]), (422, "PROOF_MISSING")),
         (lambda web, site: request(web, site, signers=[(THIEF[0], "old"), NEW]), (422, "SIGNATURE")),
         (lambda web, site: request(web, site, signers=[OLD, NEW, THIEF]), (422, "KEY_HISTORY")),
+        (lambda web, site: request(web, site, signers=[OLD, OLD, NEW]), (422, "LIMIT")),
         (lambda web, site: mutate(request(web, site), "/reason", "another"), (422, "SIGNATURE")),
         (lambda web, site: {**request(web, site), "isAdmin": True}, (422, "UNKNOWN_PROPERTY")),
         (lambda web, site: request(web, site, issuer="did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"), (422, "DID")),
