@@ -25,10 +25,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from datasigil.errors import DatasigilError
 from service.limits import CONNECT_SECONDS, POOL_WAIT_SECONDS, READ_THREADS, SQLITE_BUSY_MILLISECONDS
+from service.prepared import begin
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_BEGUN = {"begun_by_hand": True}  # an execution option of ours: `on_begin` has nothing to do
 _DISK_FULL = ("disk is full", "disk full", "No space left", "could not extend file", "disk I/O error")
 
 
@@ -50,16 +52,23 @@ class Database:
 
     @functools.cached_property
     def _inline(self) -> Connection:
-        return self.reader.connect()
+        return self.reader.connect().execution_options(**_BEGUN)
 
-    def point_now(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a query of one `Prepared` statement on the event loop's own connection, where no transaction begins; SQLite only.
+    @contextmanager
+    def reading_inline(self) -> Iterator[Connection]:
+        """A read-only transaction on the event loop's own connection, for a few point reads; SQLite and that one thread only, and nothing is awaited inside.
 
         Raises:
             DatabaseUnavailableError: when the database does not answer.
         """
         with translated():
-            return query(self._inline, *args, **kwargs)
+            connection = self._inline
+            begin(connection)
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+                connection.connection.rollback()  # of SQLAlchemy nothing may have begun
 
     @property
     def is_sqlite(self) -> bool:
@@ -89,9 +98,10 @@ class Database:
 
     async def point(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a point read: inline on SQLite, where a thread would cost more than the read, else in the pool."""
-        if self.is_sqlite:
-            return self.read_now(query, *args, **kwargs)
-        return await self.read(query, *args, **kwargs)
+        if not self.is_sqlite:
+            return await self.read(query, *args, **kwargs)
+        with self.reading_inline() as connection:
+            return query(connection, *args, **kwargs)
 
     def close(self) -> None:
         """Close every connection."""
@@ -134,7 +144,8 @@ def _sqlite(url: str, *, read_only: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        if not connection.get_execution_options().get("begun_by_hand"):
+            connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
 

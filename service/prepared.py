@@ -89,6 +89,16 @@ class PreparedInsert:
             cursor.executemany(compiled.sql, [compiled.given(row) for row in rows])
 
 
+def begin(connection: Connection) -> None:
+    """Begin a transaction of the driver's, which SQLAlchemy need not know of.
+
+    Raises:
+        DBAPIError: as the connection's own statements do.
+    """
+    with _cursor(connection, "BEGIN") as cursor:
+        cursor.execute("BEGIN")
+
+
 def _compiled(
     statement: Select[Any] | Insert, dialect: Dialect, processors: tuple[tuple[int, Callable[[Any], Any]], ...]
 ) -> _Compiled:

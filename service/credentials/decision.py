@@ -52,10 +52,8 @@ def decide_now(state: State, document: dict[str, Any], now: datetime, *, brief: 
     """
     digest, issuer = _digest_of(state, document, brief=brief), _issuer_of(document)
     evidence = state.evidence.remembered(state, document, digest, issuer)
-    if evidence is None and brief:
-        evidence = state.evidence.of_unregistered(state, digest, issuer)
     if evidence is None:
-        with state.database.reading() as connection:
+        with state.database.reading_inline() if brief else state.database.reading() as connection:
             evidence = state.evidence.gathered(connection, state, document, digest, issuer, brief=brief)
     return _judge(state, document, evidence, issuer, now, brief=brief)
 

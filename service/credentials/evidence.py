@@ -21,7 +21,7 @@ from datasigil.record import replace
 from datasigil.trust.policy import TrustPolicy
 from datasigil.verification.memory import Memory
 from service.credentials.bundles import bundle_of, contexts, log_evidence, presented_keys, schemas
-from service.credentials.repository import CredentialRow, is_registered, with_relations
+from service.credentials.repository import CredentialRow, with_relations
 from service.credentials.schemas import VerifyCredentialRequest
 from service.limits import ANSWER_SECONDS, EVIDENCE_ENTRIES, EVIDENCE_REQUESTS_BYTES, EVIDENCE_SECONDS, INLINE_MAX_BYTES
 from service.policy import registry_policy
@@ -135,18 +135,6 @@ class EvidenceMemory:
             return None
         bundle = view.bundles[digest]
         return Gathered(None if bundle is None else replace(bundle, credential=document), view.policies[issuer])
-
-    def of_unregistered(self, state: State, digest: str, issuer: str) -> Gathered | None:
-        """The evidence about a document that is not registered here, which is none, if it is not and the issuer's policy is in memory.
-
-        For the event loop alone, and SQLite: one statement, and no transaction around it.
-        """
-        view = self.view(state)
-        policy = view.policies.get(issuer)
-        if policy is None or state.database.point_now(is_registered, digest):
-            return None
-        view.bundles[digest] = None
-        return Gathered(None, policy)
 
     def gathered(
         self,

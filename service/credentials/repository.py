@@ -12,11 +12,13 @@ from typing import Literal
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    String,
     and_,
     bindparam,
     exists,
     func,
     insert,
+    literal_column,
     or_,
     select,
     text,
@@ -115,22 +117,31 @@ _TAKEN_NAMES = select(_C.id, _C.digest).where(
 )
 _INSERT_DIGESTS = PreparedInsert(KNOWN_DIGESTS, "credential_seq", "sha256", "kind", "path")
 _INSERT_TERMS = PreparedInsert(SEARCH_TERMS, "credential_seq", "term")
+# Spelled out, so that `known_digest_generated` serves: any number of credentials may be about one root, and few say how it was made.
+_GENERATED: ColumnElement[str] = literal_column("'generated'", String)
 _ROOTS, _MADE = KNOWN_DIGESTS.alias("roots"), KNOWN_DIGESTS.alias("made")
 _BY_DIGEST = select(*ROW).where(_C.digest == bindparam("digest"))
 _BY_NAME = select(_C.seq).where(or_(_C.id == bindparam("name"), _C.digest == bindparam("name")))
-_NUMBER = Prepared(select(_C.seq).where(_C.digest == bindparam("digest")))
 _WITH_RELATIONS = Prepared(
     select(
         *ROW,
         exists(select(EDGES.c.child_seq).where(EDGES.c.child_seq == _C.seq)),
         exists(
-            select(_MADE.c.credential_seq)
-            .join(_ROOTS, _ROOTS.c.sha256 == _MADE.c.sha256)
-            .where(_ROOTS.c.credential_seq == _C.seq, _ROOTS.c.kind == "root", _MADE.c.kind == "generated")
+            select(_MADE.c.credential_seq).where(
+                _MADE.c.kind == _GENERATED,
+                _MADE.c.sha256.in_(
+                    select(_ROOTS.c.sha256)
+                    .where(_ROOTS.c.credential_seq == _C.seq, _ROOTS.c.kind == "root")
+                    .correlate(CREDENTIALS)
+                    .scalar_subquery()
+                ),
+            )
         ),
     ).where(_C.digest == bindparam("digest"))
 )
-_DOCUMENT = select(_C.document, _C.digest).where(or_(_C.id == bindparam("name"), _C.digest == bindparam("name")))
+_DOCUMENT = Prepared(
+    select(_C.document, _C.digest).where(or_(_C.id == bindparam("name"), _C.digest == bindparam("name")))
+)
 
 
 def insert_credential(connection: Connection, new: NewCredential, *, log_index: int, now: int) -> int:
@@ -202,11 +213,6 @@ def by_digest(connection: Connection, digest: str) -> CredentialRow | None:
     return None if row is None else CredentialRow(*row)
 
 
-def is_registered(connection: Connection, digest: str) -> bool:
-    """Whether a credential with this digest is registered here."""
-    return _NUMBER.one(connection, digest=digest) is not None
-
-
 def with_relations(connection: Connection, digest: str) -> tuple[CredentialRow, bool] | None:
     """The credential with this digest, and whether `lineage_about` or its own references may lead to others."""
     row = _WITH_RELATIONS.one(connection, digest=digest)
@@ -226,7 +232,7 @@ def names_taken(connection: Connection, names: Collection[str]) -> set[str]:
 
 def document_of(connection: Connection, identifier: str) -> tuple[bytes, str] | None:
     """The signed bytes of a credential given by id or digest, and its digest."""
-    row = connection.execute(_DOCUMENT, {"name": identifier}).one_or_none()
+    row = _DOCUMENT.one(connection, name=identifier)
     return None if row is None else (bytes(row[0]), row[1])
 
 
@@ -258,7 +264,7 @@ def lineage_about(connection: Connection, row: CredentialRow) -> list[Credential
         .join(KNOWN_DIGESTS, digest.credential_seq == _C.seq)
         .where(
             digest.sha256.in_(roots),
-            digest.kind == "generated",
+            digest.kind == _GENERATED,
             _C.type == "DatasetLineageCredential",
             _C.issuer == row.issuer,
             _C.seq != row.seq,
