@@ -149,6 +149,21 @@ def forked_key(stage: Stage) -> Given:
     return stage.given(stage.world.bundle(document), policy=policy)
 
 
+def ended(name: str, kept: str, change: Callable[[list[str]], list[str]] = lambda lines: lines) -> Build:
+    """The log has another key now; the trust file keeps the earlier one, which signed this proof over 13 entries, for so much."""
+
+    def build(stage: Stage) -> Given:
+        given = proof(change)(stage)
+        log = stage.world.log
+        old = str(log.key if name == "key" else log.time_key)
+        other = signer_of("the log's next key")
+        new = vkey_of(log.origin, other) if name == "key" else vkey_of(log.time_key.name, other, 4)
+        policy = stage.world.policy_toml().replace(f'{name} = "{old}"', f'{name} = "{new}"')
+        return replace(given, policy=f'{policy}\n[[logs.earlier]]\n{name} = "{old}"\n{kept}\n')
+
+    return build
+
+
 def witnessed(count: int, quorum: int, change: Callable[[Stage, str], str] | None = None) -> Build:
     """A policy with a quorum; the checkpoint carries cosignatures by `count` witnesses."""
 
@@ -368,6 +383,12 @@ CASES: list[Case] = [
     case("L21", "log's signature with a hyphen for the dash", "INVALID:CHECKPOINT", line(LOG_LINE, lambda text: text.replace("\u2014", "-"))),
     case("L21", "time key's signature absent", "INVALID:CHECKPOINT", drop(TIME_LINE)),
     case("L21", "time key's signature of the wrong length", "INVALID:CHECKPOINT", line(TIME_LINE, lambda text: text[:-8] + "AA==")),
+    case("L21", "checkpoint by an earlier key of the log, of more entries than it stands for", "INVALID:LOG_KEY_ENDED", ended("key", "size = 12")),
+    case("L21", "checkpoint by an earlier key of the log, damaged", "INVALID:CHECKPOINT", ended("key", "size = 13", lambda lines: [*lines[:ROOT], flip(3)(lines[ROOT]), *lines[ROOT + 1:]])),
+    case("L21", "time by an earlier key of the log, of more entries than it stands for", "INVALID:LOG_KEY_ENDED", ended("timeKey", 'size = 12\nuntil = "2030-01-01T00:00:00Z"')),
+    case("L21", "time by an earlier key of the log, later than it stands for", "INVALID:LOG_KEY_ENDED", ended("timeKey", 'size = 13\nuntil = "2026-11-02T09:29:59Z"')),
+    case("L21", "checkpoint by an earlier key of the log, of as many entries as it stands for", "VALID", ended("key", "size = 13")),
+    case("L21", "time by an earlier key of the log, of as many entries and as late as it stands for", "VALID", ended("timeKey", 'size = 13\nuntil = "2026-11-02T09:30:00Z"')),
     case("L21", "checkpoint signed by another key under the log's name", "INVALID:CHECKPOINT", forked_key),
     case("L21", "origin changed", "INVALID:LOG_ORIGIN", line(ORIGIN, "registry.example/lag")),
     case("L21", "origin empty", "INVALID:CHECKPOINT", line(ORIGIN, "")),
