@@ -6,9 +6,9 @@ peer's are those of its whole process tree.
 The limit is `limit.c`: walk, open, read, SHA-256, close. Rows that make a manifest stand against the sum of the limits
 of the digests they compute, a chunk tree included; BLAKE3's limit is its own library over a buffer, plus the reading.
 
-    python benchmarks/hashing/run.py [--size-mb 1500] [--files 100000] [--rounds 5] [--dir DIR] [--peers PYTHON] [--only big|small]
+    python benchmarks/hashing/run.py [--size-mb 1500] [--files 100000] [--rounds 5] [--dir DIR] [--peers PYTHON] [--only big|small] [--rows TEXT]
 
-`--peers` names the interpreter of an environment with `model-signing` and `dvc`; a peer that is absent is named, and
+`--rows` keeps the limits and the rows whose names hold a text, and may be repeated. `--peers` names the interpreter of an environment with `model-signing` and `dvc`; a peer that is absent is named, and
 has no row. Not measured here: cold data, runs that come again, memory (`again.py`), start-up (`credentials`).
 """
 
@@ -196,6 +196,12 @@ def contenders(
     return rows
 
 
+def chosen_rows(rows: dict[str, Row], texts: list[str]) -> dict[str, Row]:
+    """Keep the limits, and the rows whose names hold one of the texts; all of them when there is none."""
+    kept = {name: row for name, row in rows.items() if name in (SHA, READ, B3) or any(text in name for text in texts)}
+    return kept if texts else rows
+
+
 def compare(title: str, rows: dict[str, Row], rounds: int, amount: float, unit: str) -> dict[str, Pair]:
     """Run every contender once per round, taking turns, and print medians; return them."""
     results: dict[str, list[Pair]] = {name: [] for name in rows}
@@ -259,6 +265,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dir", type=Path, default=None, help="where to put the data (removed afterwards)")
     parser.add_argument("--peers", default=sys.executable, help="interpreter that has model-signing and dvc")
+    parser.add_argument("--rows", action="append", default=[], help="only rows whose names hold this; may be repeated")
     parser.add_argument("--only", choices=("big", "small"), default="", help="one of the two tables")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="datasigil-bench-", dir=chosen.dir) as name:
@@ -275,6 +282,7 @@ def one_big_file(base: Path, limit: Path, chosen: argparse.Namespace) -> None:
     make_big(base / "big", chosen.size_mb)
     amount = chosen.size_mb << 20
     rows = contenders(base / "big", write_manifests(base / "big", base), limit, chosen.peers, (amount, BUFFER_BYTES))
+    rows = chosen_rows(rows, chosen.rows)
     ratios(compare(f"one file of {chosen.size_mb} MB", rows, chosen.rounds, amount / 1e9, "GB/s"), BIG_TARGETS)
     shutil.rmtree(base / "big")
 
@@ -284,6 +292,7 @@ def many_small_files(base: Path, limit: Path, chosen: argparse.Namespace) -> Non
     amount = sum(one.stat().st_size for one in (base / "small").rglob("*.txt"))
     manifests = write_manifests(base / "small", base)
     rows = contenders(base / "small", manifests, limit, chosen.peers, (amount, amount // chosen.files))
+    rows = chosen_rows(rows, chosen.rows)
     middle = compare(f"{chosen.files} files of 1-10 KB", rows, chosen.rounds, chosen.files / 1000, "k files/s")
     ratios(middle, SMALL_TARGETS)
 
