@@ -40,6 +40,7 @@ class TrainingState:
     best_score: float = -1.0
     best_epoch: int = 0
     waited: int = 0  # epochs since the best
+    started: str = ""  # when the run first began, an instant; a resume keeps it
     resumes: int = 0
     seconds: float = 0.0  # spent before this process
     cpu_seconds: float = 0.0

@@ -44,6 +44,8 @@ def show_refusal(refusal: Refused, console: Console) -> int:
         if refusal.during_run
         else "no model was loaded and nothing was trained"
     )
+    if refusal.during_run and refusal.exit_code == 3:
+        consequence += "\nits checkpoint stands: the same command with --resume goes on once the gate can decide"
     console.err.write(f"refused: {escape(refusal.headline)}\n{consequence}\n")
     console.err.flush()
     console.result(refusal.document(), "")

@@ -173,7 +173,7 @@ def _train(request: RunRequest, ready: Ready, place: RunFolder) -> Finished:
     from training_worker.ranks import joined_ranks
     from training_worker.trainers import build_trainer
 
-    started, meter = request.now(), EnergyMeter.start()
+    meter = EnergyMeter.start()
     watch = Watch(ready.gate, request.gate, request.now, progress.say)
     binding = binding_of(recipe, ready)
     ranks = joined_ranks(recipe.training.device)
@@ -181,6 +181,7 @@ def _train(request: RunRequest, ready: Ready, place: RunFolder) -> Finished:
     asked = partial(_asked_between_steps, request, watch)
     how: dict[str, Any] = {"asked_to_stop": asked, "recheck": watch, "ranks": ranks}
     built = build_trainer(recipe, ready, folder=place.work, binding=binding, progress=progress, **how)
+    built.loop.state.started = str(Instant.from_datetime(request.now().replace(microsecond=0)))
     trainable, total = built.parameters
     progress.say(
         f"{trainable:,} of {total:,} parameters are trained ({ready.base.name}, rank {recipe.training.lora.rank})"
@@ -197,7 +198,7 @@ def _train(request: RunRequest, ready: Ready, place: RunFolder) -> Finished:
     ranks.close()
     energy = meter.stop(outcome.state.cpu_seconds, whole_run=not outcome.state.resumes)
     cost = {"predicted": predicted.document(), "actual": predicted.actual(outcome.state.seconds, peak_memory_bytes())}
-    facts = _facts(request, outcome, started, (trainable, total), energy, cost)
+    facts = _facts(request, outcome, (trainable, total), energy, cost)
     artefacts = {
         **outcome.files,
         EXAMPLES: examples.to_bytes(),
@@ -284,7 +285,6 @@ def _evaluate(trained: Trained, prepared: Prepared, predict: Callable[..., Any])
 def _facts(
     request: RunRequest,
     outcome: TaskOutcome,
-    started: datetime,
     parameters: tuple[int, int],
     energy: dict[str, str],
     cost: dict[str, Any],
@@ -292,7 +292,7 @@ def _facts(
     state, evaluation = outcome.state, outcome.evaluation
     return RunFacts(
         id=f"urn:uuid:{uuid.uuid4()}",
-        started=started.replace(microsecond=0),
+        started=Instant.parse(state.started).datetime(),
         finished=request.now().replace(microsecond=0),
         seconds=state.seconds,
         cpu_seconds=state.cpu_seconds,

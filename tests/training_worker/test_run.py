@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import signal
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -91,8 +91,12 @@ def test_a_stopped_run_resumes_to_the_same_bytes(trained, steps):
         case.train(cut, asked_to_stop=StopAfter(steps))
     assert not (case.folder / cut).exists()
     assert (case.folder / f"{cut}.partial" / "checkpoint.json").is_file()
-    resumed = case.train(cut, resume=True).receipt
+    later = case.world.now + timedelta(minutes=5)
+    resumed = case.train(cut, resume=True, now=lambda: later).receipt
     assert resumed["run"]["resumes"] == 1
+    assert (
+        resumed["run"]["started"] == whole.receipt["run"]["started"] < resumed["run"]["finished"]
+    )  # the data's first use
     assert replay.compare(whole.receipt, resumed, Decimal(0)).verdict == replay.REPRODUCED
 
 
