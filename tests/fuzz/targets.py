@@ -20,7 +20,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY)]
 
-from simulator import Publisher, World, signer_of, vkey_of  # noqa: E402 - the paths above make it importable
+from simulator import Publisher, World, proving_self, signer_of, vkey_of  # noqa: E402 - the paths above make it importable
 
 from datasigil import bundle, canonical, encoding, fetch, merkle, signing  # noqa: E402
 from datasigil.credentials import (  # noqa: E402
@@ -44,7 +44,7 @@ from datasigil.errors import DatasigilError, MalformedError  # noqa: E402
 from datasigil.gate import gate_file  # noqa: E402
 from datasigil.models import card, examples, offered, receipt, release, reviews, statements  # noqa: E402
 from datasigil.transparency import checkpoint, entry, note, proofs, tile_paths  # noqa: E402
-from datasigil.trust import approvals, licensing, policy_parser, rules  # noqa: E402
+from datasigil.trust import approvals, licensing, policy_parser, policy_text, rules  # noqa: E402
 from datasigil.verification import verify_bytes  # noqa: E402
 
 VECTORS = REPOSITORY / "tests" / "vectors"
@@ -366,8 +366,11 @@ def log_texts(data: bytes) -> None:
 
 
 def policies(data: bytes) -> None:
-    """Trust files, gate files and approval expressions."""
-    for parse in (policy_parser.parse_policy, lambda one: gate_file.parse_gate_file(one, Path("/"))):
+    """Trust files with the proof of their `self`, gate files and approval expressions."""
+    for parse in (
+        lambda one: policy_text.explain_policy(policy_parser.parse_policy(one)),
+        lambda one: gate_file.parse_gate_file(one, Path("/")),
+    ):
         try:
             parse(data)
         except DatasigilError as error:
@@ -460,7 +463,7 @@ TARGETS: dict[str, Target] = {
         Target("manifest", manifests, members_of("manifest"), json=True),
         Target("dataset-part", _json(dataset_parts), members_of("manifest"), json=True),
         Target("lineage", lineages, credentials, json=True),
-        Target("policy", policies, lambda: [world().policy_toml().encode(), b"publisher AND (auditor OR regulator)", b'formatVersion = 1\n[[dataset]]\nbundle = "a.sigil.json"\ndata = "a"\n']),
+        Target("policy", policies, lambda: [world().policy_toml().encode(), proving_self(world().policy_toml(), signer_of("me")).encode(), b"publisher AND (auditor OR regulator)", b'formatVersion = 1\n[[dataset]]\nbundle = "a.sigil.json"\ndata = "a"\n']),
         Target("licence", licences, texts("MIT", "MIT OR (Apache-2.0 AND CC-BY-4.0)", "GPL-2.0-or-later WITH Classpath-exception-2.0", "LicenseRef-x")),
         Target("model", models, lambda: [b'{"type":"TrainingReceipt","formatVersion":1}', b'{"type":"ModelCard","formatVersion":1}'], json=True),
         Target("url", _each(fetch.checked_url), texts("https://registry.example/a?b", "http://[::1]/", "https://u:p@h:22/%2e%2e")),
