@@ -85,8 +85,7 @@ class HashCache:
         if self._rehash or not self._usable:
             return {}
         try:
-            with open(self._records, "rb") as stream:
-                found = json.loads(stream.read(RECORDS_BYTES_MAX))
+            found = json.loads(CacheFile(self._records).read(0, RECORDS_BYTES_MAX))
         except (OSError, ValueError):
             return {}  # nothing counted yet, or a damaged file: the tables are counted again
         is_whole = isinstance(found, dict) and all(type(count) is int and count >= 0 for count in found.values())

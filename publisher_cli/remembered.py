@@ -38,6 +38,8 @@ _WIDTH: Final = 8  # bytes of a number in a column
 _WIDTHS: Final = {name: getattr(Seen(), name).itemsize for name in _SEEN}
 _END: Final = Struct("<32sQ")  # BLAKE3 digest of the line of JSON, its length
 _COMPARED: Final = 512  # entries that are compared at once, and one by one where one of them differs
+# A pipe in place of the file is not waited for; it has no size, and so holds nothing.
+_FLAGS: Final = sum(getattr(os, name, 0) for name in ("O_RDONLY", "O_BINARY", "O_CLOEXEC", "O_NONBLOCK"))
 READ_BYTES: Final = 1 << 20
 _Choices = tuple[tuple[str, ...], tuple[str, ...]]  # digests, ignored paths
 
@@ -54,7 +56,7 @@ class CacheFile:
     """A cache file, held open: what was verified is what is read, whoever replaces the file meanwhile."""
 
     def __init__(self, path: Path) -> None:
-        self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+        self.descriptor = os.open(path, _FLAGS)
 
     def blocks(self, start: int, length: int) -> Iterator[bytes]:
         """Yield the bytes from `start` on; fewer than `length` of them when the file ends before."""

@@ -284,6 +284,18 @@ def test_a_flipped_byte_anywhere_in_a_cache_never_changes_a_manifest(dataset, tm
     assert reread > len(data) // 82
 
 
+def test_a_pipe_in_place_of_a_cache_is_not_waited_for(dataset, tmp_path):
+    memory = HashCache(tmp_path / "cache", dataset)
+    memory.remember_records({"a": 1})
+    memory.store(build_manifest(dataset), building.SignatureTable(), 0)
+    for place in list((tmp_path / "cache").iterdir()):
+        place.unlink()
+        os.mkfifo(place)
+    again = HashCache(tmp_path / "cache", dataset)
+    assert again.load(("blake3", "sha256"), (".datasigil/",)) is None
+    assert again.record_counts() == {}
+
+
 def test_a_cache_inside_the_dataset_is_not_used(dataset):
     memory = HashCache(dataset / ".datasigil/cache", dataset)
     build_manifest(dataset, memory=memory)
