@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from subjects import audit_subject
 
 from datasigil.encoding import b64url_encode
+from datasigil.fetch import Fetcher
 from datasigil.transparency.entry import parse_entry
 from service.__main__ import main
 from service.audit_trail.repository import EventRow
@@ -255,6 +256,23 @@ def test_no_other_token_works_and_all_are_answered_alike(ci):
         assert "www-authenticate" in answer.headers
     assert len(seen) == 1
     assert not [url for url in ci.asked if "attacker" in url]
+
+
+@pytest.mark.parametrize(
+    "keys", ["http://169.254.169.254/keys", "https://127.0.0.1:1/keys", "https://localhost/keys", "https://[::1]/keys", "file:///etc/passwd"]
+)  # fmt: skip
+def test_an_issuer_cannot_send_the_registry_inside_for_its_keys(ci, monkeypatch, keys):
+    ci.documents[f"{ISSUER}/.well-known/openid-configuration"]["jwks_uri"] = keys
+    real, sent = Fetcher.naming((ISSUER,)), []
+    monkeypatch.setattr("socket.socket.connect", lambda _self, where: sent.append(where))
+
+    class Network:
+        def get(self, url, **options):
+            return ci.get(url) if url.startswith(ISSUER) else real.get(url, **options)
+
+    vars(ci.registry.state.workload_keys)["fetcher"] = Network()
+    assert publish_as(ci, ci.token()).status_code == 401
+    assert sent == []
 
 
 def test_a_removed_identity_and_a_locked_publisher_stop_at_once(ci):
