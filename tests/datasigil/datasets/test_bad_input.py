@@ -136,6 +136,6 @@ def test_a_disk_that_fills_up_leaves_no_copy(base, tmp_path, limit):
 def test_the_table_is_as_large_as_promised_and_names_codes_that_exist():
     names = [case.name for case in CASES]
     assert len(names) == len(set(names))
-    assert len(CASES) >= 100
+    assert len(CASES) >= 120
     assert sum(case.expected == VALID for case in CASES) >= 20
     assert {case.expected for case in CASES} - {VALID} <= set(all_reasons())
