@@ -57,7 +57,8 @@ def lineage(given: Namespace, console: Console) -> int:
 
         found = graph_of(Path(given.what))
     else:
-        client = registry_client(registry_url(given.registry), dev=given.dev)
+        url = registry_url(given.registry, without="`datasigil lineage BUNDLE --offline`")
+        client = registry_client(url, dev=given.dev)
         found = client.lineage(identifier_of(given.what))
     nodes = {str(one.get("digest")): one for one in _items(found, "nodes")}
     edges = _items(found, "edges")

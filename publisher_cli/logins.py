@@ -251,8 +251,8 @@ def require_token(login: Login, now: datetime) -> str:
     return login.token
 
 
-def registry_url(flag: str | None) -> str:
-    """Return the registry's URL from the flag, DATASIGIL_REGISTRY, or the only login there is.
+def registry_url(flag: str | None, *, without: str = "") -> str:
+    """Return the registry's URL from the flag, DATASIGIL_REGISTRY, or the only login there is; `without` says what needs none.
 
     Raises:
         DatasigilError: USAGE.
@@ -265,7 +265,7 @@ def registry_url(flag: str | None) -> str:
         return known[0]
     raise DatasigilError(
         "USAGE", "no registry was named", expected="--registry URL, or DATASIGIL_REGISTRY", found=", ".join(known) or "none",
-        next_action="add --registry URL; `lineage BUNDLE --offline` needs none",
+        next_action=f"add --registry URL{without and f'; {without} needs none'}",
     )  # fmt: skip
 
 

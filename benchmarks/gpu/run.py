@@ -456,7 +456,7 @@ def configuration(
         row = Measured(size, method, path, Load(method, batch, tokens, checkpointing))
         left = seconds - (time.monotonic() - began)
         empty(device)
-        if left <= 0:
+        if left <= 0 and number:  # the first load is measured however long building took
             row.note = "skipped: the time of --seconds is used up"
         else:
             measure(model, row, SHAPES[size].vocabulary, device, left / (len(loads) - number))

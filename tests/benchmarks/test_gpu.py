@@ -88,7 +88,9 @@ def test_the_program_runs_and_lowers_its_loss_without_a_card(benchmark, monkeypa
     assert benchmark.main() == 0
     rows = json.loads(out.read_text("utf-8"))["rows"]
     assert [(row["method"], row["batch"]) for row in rows] == [("lora", 1), ("lora", 2), ("qlora", 1), ("qlora", 2)]
-    assert any("measured" in row for row in rows)
+    assert all(
+        "measured" in row for row in rows if row["batch"] == 1
+    )  # the first load of a method, however short the time
     assert "published" in capsys.readouterr().out
 
 

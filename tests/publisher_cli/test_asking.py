@@ -159,6 +159,8 @@ def test_a_registry_that_is_away_can_be_had_later(run, words):
 
 def test_without_a_registry_the_command_asks_for_one(run):
     assert run.refused("search", "x", code="USAGE", exit_code=2)["nextAction"] == "add --registry URL"
+    told = run.refused("lineage", "x", code="USAGE", exit_code=2)["nextAction"]
+    assert told == "add --registry URL; `datasigil lineage BUNDLE --offline` needs none"
 
 
 @pytest.mark.parametrize("items", [None, "text", {"a": 1}, [1]])
