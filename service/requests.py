@@ -1,6 +1,6 @@
 """Reading request bodies and parameters: bytes in, checked models out.
 
-Lives here: caps, media types, the strict parser, pydantic models and cursors. Not here: what the values mean.
+Lives here: caps, media types, the strict parser, pydantic models, cursors, and how old a signed request may be. Not here: what else the values mean.
 """
 
 from __future__ import annotations
@@ -13,9 +13,14 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
-from datasigil.encoding import GENERIC, I_JSON, JsonProfile, b64url_decode, b64url_encode, parse_json
+from datasigil.encoding import GENERIC, I_JSON, Instant, JsonProfile, b64url_decode, b64url_encode, parse_json
 from datasigil.errors import MalformedError
-from service.limits import CURSOR_MAX_CHARACTERS, REQUEST_MAX_BYTES
+from service.limits import (
+    CURSOR_MAX_CHARACTERS,
+    REQUEST_MAX_BYTES,
+    SIGNED_REQUEST_AHEAD_SECONDS,
+    SIGNED_REQUEST_KEPT_SECONDS,
+)
 from service.problems import Problem, from_validation
 
 M = TypeVar("M", bound=BaseModel)
@@ -129,6 +134,23 @@ def to_model(value: Any, model: type[M], *, vcalm: bool = False) -> M:
         problem = from_validation(error)
         problem.status = 400 if vcalm else 422
         raise problem from None
+
+
+def require_recent(created: Instant, at: Instant) -> None:
+    """Return if a signed request was made at most a week before `at`, and not after it but for a clock's error.
+
+    Raises:
+        Problem: REQUEST_TIME.
+    """
+    if created > at.plus(SIGNED_REQUEST_AHEAD_SECONDS) or created.plus(SIGNED_REQUEST_KEPT_SECONDS) < at:
+        raise Problem(
+            "REQUEST_TIME",
+            "The request was not made recently",
+            status=422,
+            pointer="/created",
+            expected="within the last 7 days",
+            next_action="sign a new request",
+        )
 
 
 def _refuse_nul(value: Any) -> None:

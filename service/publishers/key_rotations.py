@@ -30,11 +30,12 @@ from datasigil.errors import DatasigilError
 from datasigil.transparency.entry import log_entry
 from service.audit_trail.trail import record
 from service.batch import Batch
-from service.limits import KEY_ROTATIONS_PER_PUBLISHER_MAX, STATUS_REQUEST_AHEAD_SECONDS, STATUS_REQUEST_KEPT_SECONDS
+from service.limits import KEY_ROTATIONS_PER_PUBLISHER_MAX
 from service.notifications.outbox import ROTATED, tell
 from service.problems import Problem
 from service.publishers.did_web import DidWebDocuments
 from service.publishers.repository import KeyRotationRow, PublisherRow, insert_rotation, publisher_by_did, rotations_of
+from service.requests import require_recent
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,7 @@ def verified_rotation(document: Any, *, now: datetime) -> KeyRotation:
     """
     rotation = parse_key_rotation(document)
     at = Instant.from_datetime(now)
-    made = rotation.created
-    if made > at.plus(STATUS_REQUEST_AHEAD_SECONDS) or made.plus(STATUS_REQUEST_KEPT_SECONDS) < at:
-        raise Problem(
-            "REQUEST_TIME",
-            "The request was not made recently",
-            status=422,
-            pointer="/created",
-            expected="within the last 7 days",
-            next_action="sign a new request",
-        )
+    require_recent(rotation.created, at)
     require_both_proofs(rotation, at=at)
     return rotation
 

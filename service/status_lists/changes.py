@@ -21,9 +21,9 @@ from datasigil.encoding import Instant
 from datasigil.transparency.entry import log_entry
 from service.batch import Batch
 from service.credentials.repository import CredentialRow, by_id, set_status
-from service.limits import STATUS_REQUEST_AHEAD_SECONDS, STATUS_REQUEST_KEPT_SECONDS
 from service.notifications.outbox import CHANGED, tell
 from service.problems import Problem
+from service.requests import require_recent
 from service.status_lists.repository import (
     change_seen,
     indices_of,
@@ -53,18 +53,7 @@ def verified_request(document: Any, *, now: datetime, keys: KeyResolver = did_ke
     _check_final(document)
     request = parse_status_change_request(document)
     at = Instant.from_datetime(now)
-    if (
-        request.created > at.plus(STATUS_REQUEST_AHEAD_SECONDS)
-        or request.created.plus(STATUS_REQUEST_KEPT_SECONDS) < at
-    ):
-        raise Problem(
-            "REQUEST_TIME",
-            "The request was not made recently",
-            status=422,
-            pointer="/created",
-            expected="within the last 7 days",
-            next_action="sign a new request",
-        )
+    require_recent(request.created, at)
     verify_proofs(document, keys=keys, at=at)
     return request
 

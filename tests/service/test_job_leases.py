@@ -12,7 +12,6 @@ from sqlmodel import SQLModel
 
 from service import audit_trail
 from service.database import open_database
-from service.migrating import migrate
 from service.problems import Problem
 from service.publishers.repository import insert_publisher, publisher_by_did
 from service.settings import Settings
@@ -39,8 +38,6 @@ def plain_job(number: int, publisher: int, **changes) -> dict:
 def engines(data_dir, database_url):
     """One writing engine for each claimer, as several processes would have."""
     config = Settings(data_dir=data_dir, public_url="http://localhost:8800", database_url=database_url)
-    if database_url is not None:
-        migrate(config)
     databases = [open_database(config.sqlalchemy_url) for _ in range(WORKERS)]
     yield [one.writer for one in databases]
     for one in databases:
