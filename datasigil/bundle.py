@@ -85,9 +85,9 @@ class Bundle:
         if self.manifest is not None:
             document["manifest"] = self.manifest
         if self.log is not None:
-            document["log"] = {"proof": self.log.proof, "keys": list(self.log.keys)}
+            document["log"] = {"proof": str(self.log.proof), "keys": list(self.log.keys)}
             optional = {"url": self.log.url, "current": self.log.current}
-            document["log"] |= {name: text for name, text in optional.items() if text is not None}
+            document["log"] |= {name: str(text) for name, text in optional.items() if text is not None}
         document["statusLists"] = list(self.status_lists)
         document["parents"] = [parent.document() for parent in self.parents]
         document["issuerKeys"] = list(self.issuer_keys)

@@ -351,10 +351,9 @@ class Instant:
         """
         if moment.tzinfo is None:
             raise ValueError("a naive datetime names no instant; pass one with tzinfo")
-        elapsed = moment - _EPOCH
-        seconds = elapsed // timedelta(seconds=1)
-        micro = (elapsed - timedelta(seconds=seconds)).microseconds
-        return cls(seconds, f"{micro:06d}".rstrip("0") if micro else "")
+        elapsed = moment - _EPOCH  # of which only the days can be negative
+        micro = elapsed.microseconds
+        return cls(elapsed.days * 86_400 + elapsed.seconds, f"{micro:06d}".rstrip("0") if micro else "")
 
     def datetime(self) -> datetime:
         """Return the aware UTC datetime, truncated to microseconds."""
@@ -365,8 +364,12 @@ class Instant:
         return Instant(self.seconds + seconds, self.fraction)
 
     def __str__(self) -> str:
-        whole = (_EPOCH + timedelta(seconds=self.seconds)).isoformat()[:19]
-        return f"{whole}{'.' + self.fraction if self.fraction else ''}Z"
+        return f"{_whole_seconds(self.seconds)}{'.' + self.fraction if self.fraction else ''}Z"
+
+
+@lru_cache(maxsize=256)  # one check writes the same few times down again and again
+def _whole_seconds(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
 
 
 def _offset(text: str) -> int:

@@ -70,6 +70,22 @@ class Database:
                 connection.rollback()
                 connection.connection.rollback()  # of SQLAlchemy nothing may have begun
 
+    @contextmanager
+    def asking_inline(self) -> Iterator[Connection]:
+        """As `reading_inline`, but each statement sees the newest state for itself: for facts that need not be of one moment.
+
+        Raises:
+            DatabaseUnavailableError: when the database does not answer.
+        """
+        connection = self._inline
+        try:
+            yield connection
+        except SQLAlchemyError as error:
+            raise meaning(error) from error
+        finally:
+            if connection.in_transaction():  # SQLAlchemy's own statements begin one
+                connection.rollback()
+
     @property
     def is_sqlite(self) -> bool:
         """Whether point reads are cheap enough to run on the event loop."""

@@ -173,8 +173,8 @@ def require_both_proofs(rotation: KeyRotation, *, at: Instant) -> None:
 
 def logged_rotation(request: Mapping[str, JsonValue], proof: str, current: str | None = None) -> JsonObject:
     """Return how a bundle's `issuerKeys` present a signed request with its tlog-proof texts."""
-    frame: JsonObject = {"type": LOGGED_TYPE, "request": dict(request), "proof": proof}
-    return frame if current is None else {**frame, "current": current}
+    frame: JsonObject = {"type": LOGGED_TYPE, "request": dict(request), "proof": str(proof)}
+    return frame if current is None else {**frame, "current": str(current)}
 
 
 __all__ = [

@@ -46,6 +46,20 @@ class LogProof:
         return "\n".join(lines) + "\n\n" + self.checkpoint.decode("utf-8")
 
 
+class ProofText(str):
+    """The text of a proof that was written here, with what it says at hand; any other text made from it is plain text."""
+
+    __slots__ = ("proof",)
+    proof: LogProof
+
+    @classmethod
+    def of(cls, proof: LogProof) -> ProofText:
+        """Write a proof."""
+        text = cls(proof.text())
+        text.proof = proof
+        return text
+
+
 @dataclass(frozen=True, slots=True)
 class VerifiedInclusion:
     """Proof that an entry is at `index` of the log that signed `checkpoint`; only `verify_log_proof` makes one."""
@@ -56,12 +70,14 @@ class VerifiedInclusion:
 
 
 def parse_log_proof(text: str) -> LogProof:
-    """Parse a tlog-proof of at most 72 KiB; verifies nothing.
+    """Parse a tlog-proof of at most 72 KiB; verifies nothing. A `ProofText` says by itself what it would be parsed to.
 
     Raises:
         MalformedError: LOG_PROOF for the frame, INCLUSION for the index and hash lines, CHECKPOINT for the note
             (tlog-proof, "Format").
     """
+    if type(text) is ProofText:
+        return text.proof
     if len(text) > LOG_PROOF_MAX_BYTES:  # the note inside is bounded in bytes by `parse_note`
         raise MalformedError("LOG_PROOF", "the log proof is too large", expected=f"at most {LOG_PROOF_MAX_BYTES} bytes")
     head, separator, note = text.partition("\n\n")
@@ -183,6 +199,7 @@ __all__ = [
     "LOG_PROOF_MAX_BYTES",
     "AddCheckpoint",
     "LogProof",
+    "ProofText",
     "VerifiedInclusion",
     "included_under",
     "parse_add_checkpoint",

@@ -60,7 +60,9 @@ class _Assembly:
             log=log_evidence(self._connection, self._state, row.log_index, self._released, document),
             status_lists=self._lists(row),
             parents=self._parents(row, depth),
-            issuer_keys=presented_keys(self._connection, self._state, self._released, row, document),
+            issuer_keys=presented_keys(
+                self._connection, self._state, self._released, row.issuer, row.log_index, document
+            ),
             contexts=contexts(),
             schemas=schemas(document),
         )
@@ -119,14 +121,14 @@ def log_evidence(
 
 
 def presented_keys(
-    connection: Connection, state: State, released: Released, row: CredentialRow, document: JsonObject
+    connection: Connection, state: State, released: Released, issuer: str, index: int, document: JsonObject
 ) -> tuple[JsonObject, ...]:
     """The issuer's keys, the logged rotations that led to them and, when the log that the credential names has ended, the handovers since."""
-    keys: tuple[JsonObject, ...] = issuer_keys(row.issuer)
+    keys: tuple[JsonObject, ...] = issuer_keys(issuer)
     if state.handovers.of(connection, _origin(document)) is not None:
         keys = (*keys, *state.handovers.frames(connection, state.proofs, released))
     room = ISSUER_KEYS_MAX - len(keys)
-    for one in rotations_before(connection, row.issuer, document, row.log_index, room):
+    for one in rotations_before(connection, issuer, document, index, room):
         shown = log_evidence(connection, state, one.log_index, released, document)
         keys = (*keys, frame_of(one, shown.proof, shown.current))
     return keys

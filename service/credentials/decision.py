@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from datasigil.bundle import Bundle
 from datasigil.canonical import document_digest
 from datasigil.credentials.proof import VerifiedProof
+from datasigil.credentials.types import Credential
 from datasigil.errors import MalformedError
 from service.credentials.evidence import Gathered
 from service.state import State
@@ -25,8 +26,8 @@ from service.state import State
 class Decision:
     """What the registry's policy makes of a credential.
 
-    `parsed` says that the closed parser took it; `proofs` are those that the plan verified, all that there are, by keys that the issuer's
-    DID itself is made of. Both are facts whatever the decision is.
+    `parsed` is what the closed parser made of it, if it took it; `proofs` are those that the plan verified, all that there are, by keys that
+    the issuer's DID itself is made of. Both are facts whatever the decision is.
     """
 
     decision: str  # VALID | INVALID | INDETERMINATE
@@ -34,7 +35,7 @@ class Decision:
     policy_digest: str
     checks: list[dict[str, Any]]
     warnings: list[dict[str, Any]]
-    parsed: bool
+    parsed: Credential | None
     proofs: tuple[VerifiedProof, ...]
 
 
@@ -53,7 +54,7 @@ def decide_now(state: State, document: dict[str, Any], now: datetime, *, brief: 
     digest, issuer = _digest_of(state, document, brief=brief), _issuer_of(document)
     evidence = state.evidence.remembered(state, document, digest, issuer)
     if evidence is None:
-        with state.database.reading_inline() if brief else state.database.reading() as connection:
+        with state.database.asking_inline() if brief else state.database.reading() as connection:
             evidence = state.evidence.gathered(connection, state, document, digest, issuer, brief=brief)
     return _judge(state, document, evidence, issuer, now, brief=brief)
 
@@ -82,7 +83,7 @@ def _judge(
         report.policy.digest,
         [one.to_json() for one in report.checks],
         [one.to_json() for one in report.warnings],
-        parsed=outcome.attested is not None,
+        parsed=outcome.attested.credential if outcome.attested is not None else None,
         proofs=tuple(proof for proof, _ in signed.proofs) if signed is not None and own else (),
     )
 

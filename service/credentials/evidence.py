@@ -21,7 +21,7 @@ from datasigil.record import replace
 from datasigil.trust.policy import TrustPolicy
 from datasigil.verification.memory import Memory
 from service.credentials.bundles import bundle_of, contexts, log_evidence, presented_keys, schemas
-from service.credentials.repository import CredentialRow, with_relations
+from service.credentials.repository import registered
 from service.credentials.schemas import VerifyCredentialRequest
 from service.limits import ANSWER_SECONDS, EVIDENCE_ENTRIES, EVIDENCE_REQUESTS_BYTES, EVIDENCE_SECONDS, INLINE_MAX_BYTES
 from service.policy import registry_policy
@@ -156,25 +156,25 @@ class EvidenceMemory:
         view = self.view(state)
         policy = view.policies.get(issuer) or registry_policy(connection, state, issuer)
         view.policies[issuer] = policy
-        found = with_relations(connection, digest)
-        if found is not None and (found[1] or found[0].manifest_public):
+        found = registered(connection, digest)
+        if found is not None and (found.related or found.manifest_public):
             if brief:
                 raise NotBriefError
             return Gathered(parse_bundle(bundle_of(connection, state, digest, view.released)), policy)
-        bundle = None if found is None else self._alone(connection, state, view, document, found[0])
+        bundle = None if found is None else self._alone(connection, state, view, document, issuer, found.log_index)
         view.bundles[digest] = bundle
         return Gathered(bundle, policy)
 
     def _alone(
-        self, connection: Connection, state: State, view: View, document: JsonObject, row: CredentialRow
+        self, connection: Connection, state: State, view: View, document: JsonObject, issuer: str, index: int
     ) -> Bundle:
         """The bundle of a credential without parents and public manifest: `bundle_of` gives the same in bytes."""
         lists = (self._list(connection, view, entry["statusListCredential"]) for entry in document["credentialStatus"])
         return Bundle(
             credential=document,
-            log=log_evidence(connection, state, row.log_index, view.released, document),
+            log=log_evidence(connection, state, index, view.released, document),
             status_lists=tuple(one for one in lists if one is not None),
-            issuer_keys=presented_keys(connection, state, view.released, row, document),
+            issuer_keys=presented_keys(connection, state, view.released, issuer, index, document),
             contexts=contexts(),
             schemas=schemas(document),
         )

@@ -62,6 +62,15 @@ class CredentialRow:
         return "revoked" if self.revoked else "suspended" if self.suspended else "active"
 
 
+@dataclass(frozen=True)
+class Registered:
+    """What decides which evidence belongs to a registered credential."""
+
+    log_index: int
+    manifest_public: bool
+    related: bool  # whether `lineage_about` or its own references may lead to other credentials
+
+
 _C = CREDENTIALS.c
 ROW = tuple(_C[name] for name in CredentialRow.__dataclass_fields__)
 
@@ -119,19 +128,22 @@ _INSERT_DIGESTS = PreparedInsert(KNOWN_DIGESTS, "credential_seq", "sha256", "kin
 _INSERT_TERMS = PreparedInsert(SEARCH_TERMS, "credential_seq", "term")
 # Spelled out, so that `known_digest_generated` serves: any number of credentials may be about one root, and few say how it was made.
 _GENERATED: ColumnElement[str] = literal_column("'generated'", String)
+# Spelled out as well: SQLite plans a statement anew at each run whose parameter may decide whether a partial index serves.
+_ROOT: ColumnElement[str] = literal_column("'root'", String)
 _ROOTS, _MADE = KNOWN_DIGESTS.alias("roots"), KNOWN_DIGESTS.alias("made")
 _BY_DIGEST = select(*ROW).where(_C.digest == bindparam("digest"))
 _BY_NAME = select(_C.seq).where(or_(_C.id == bindparam("name"), _C.digest == bindparam("name")))
-_WITH_RELATIONS = Prepared(
+_REGISTERED = Prepared(
     select(
-        *ROW,
+        _C.log_index,
+        _C.manifest_public,
         exists(select(EDGES.c.child_seq).where(EDGES.c.child_seq == _C.seq)),
         exists(
             select(_MADE.c.credential_seq).where(
                 _MADE.c.kind == _GENERATED,
                 _MADE.c.sha256.in_(
                     select(_ROOTS.c.sha256)
-                    .where(_ROOTS.c.credential_seq == _C.seq, _ROOTS.c.kind == "root")
+                    .where(_ROOTS.c.credential_seq == _C.seq, _ROOTS.c.kind == _ROOT)
                     .correlate(CREDENTIALS)
                     .scalar_subquery()
                 ),
@@ -213,10 +225,10 @@ def by_digest(connection: Connection, digest: str) -> CredentialRow | None:
     return None if row is None else CredentialRow(*row)
 
 
-def with_relations(connection: Connection, digest: str) -> tuple[CredentialRow, bool] | None:
-    """The credential with this digest, and whether `lineage_about` or its own references may lead to others."""
-    row = _WITH_RELATIONS.one(connection, digest=digest)
-    return None if row is None else (CredentialRow(*row[:-2]), bool(row[-2] or row[-1]))
+def registered(connection: Connection, digest: str) -> Registered | None:
+    """What is registered about the credential with this digest."""
+    row = _REGISTERED.one(connection, digest=digest)
+    return None if row is None else Registered(row[0], bool(row[1]), bool(row[2] or row[3]))
 
 
 def id_taken(connection: Connection, identifier: str) -> bool:

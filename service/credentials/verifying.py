@@ -14,7 +14,7 @@ from datasigil.credentials.did import did_key_resolver
 from datasigil.credentials.generic import GenericCredential, check_generic_credential, check_generic_presentation
 from datasigil.credentials.proof import VerifiedProof, verify_proofs
 from datasigil.credentials.status_list import parse_status_list
-from datasigil.credentials.types import is_profile, parse_credential
+from datasigil.credentials.types import Credential, is_profile, parse_credential
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError
 from datasigil.limits import CLOCK_SKEW_SECONDS
@@ -52,18 +52,23 @@ class Verified:
 
 
 def verified_credential(
-    document: dict[str, Any], *, now: datetime, place: str, parsed: bool = False, proofs: tuple[VerifiedProof, ...] = ()
+    document: dict[str, Any],
+    *,
+    now: datetime,
+    place: str,
+    parsed: Credential | None = None,
+    proofs: tuple[VerifiedProof, ...] = (),
 ) -> Verified:
     """Verify one credential; CPU only, RDF in a killable subprocess.
 
-    `parsed` says that the profile's closed parser has taken it; `proofs` are all of its proofs, if they have been verified by the profile's
+    `parsed` is what the profile's closed parser has made of it; `proofs` are all of its proofs, if they have been verified by the profile's
     rules, which are stricter than these, under keys that the issuer's DID is made of.
 
     Raises:
         DatasigilError: why it is not verified, with a pointer below `place`.
     """
     try:
-        _check_now(_structure(document, parsed=parsed), now)
+        _check_now(*_period(document, parsed), now)
         proofs = proofs or verify_proofs(
             document, keys=did_key_resolver, purpose="assertionMethod", mode="generic", at=Instant.from_datetime(now)
         )
@@ -100,10 +105,19 @@ def verified_presentation(
     return Verified(proofs), credentials
 
 
-def _structure(document: dict[str, Any], *, parsed: bool) -> GenericCredential:
+def _period(document: dict[str, Any], parsed: Credential | None) -> tuple[Instant | None, Instant | None]:
+    """Check the data model; return the validity period.
+
+    What the closed parser takes meets the open rules of the data model, except that these compare the digests of related resources.
+    """
+    if parsed is not None and "relatedResource" not in document:
+        return parsed.valid_from, parsed.valid_until
+    found = _structure(document) if parsed is None else check_generic_credential(document, check_terms=lambda _: None)
+    return found.valid_from, found.valid_until
+
+
+def _structure(document: dict[str, Any]) -> GenericCredential:
     """Check the data model; the closed dataset profile has no undefined terms, so it needs no JSON-LD for that."""
-    if parsed:
-        return check_generic_credential(document, check_terms=lambda _: None)
     if not is_profile(document):
         return check_generic_credential(document)
     types = document.get("type")
@@ -114,8 +128,7 @@ def _structure(document: dict[str, Any], *, parsed: bool) -> GenericCredential:
     return check_generic_credential(document, check_terms=lambda _: None)
 
 
-def _check_now(credential: GenericCredential, now: datetime) -> None:
-    start, end = credential.valid_from, credential.valid_until
+def _check_now(start: Instant | None, end: Instant | None, now: datetime) -> None:
     at = Instant.from_datetime(now)
     if start is not None and start > at.plus(CLOCK_SKEW_SECONDS):
         raise Problem(

@@ -16,7 +16,7 @@ from datasigil.encoding import b64_encode
 from datasigil.errors import MalformedError
 from datasigil.limits import TILE_WIDTH
 from datasigil.merkle import HASH_BYTES
-from datasigil.transparency.proofs import LogProof
+from datasigil.transparency.proofs import LogProof, ProofText
 from datasigil.transparency.tiles import ENTRIES_LEVEL, Tile, parse_tile_path
 from service.documentation import READ_PROBLEMS, binary, problems
 from service.problems import Problem
@@ -100,7 +100,7 @@ async def consistency(state: StateDep, old: Annotated[Whole, Query(ge=1, le=2**5
 def proof_text(connection: Connection, state: State, index: int, released: Released) -> str:
     """The tlog-proof text of an entry in a released tree."""
     hashes = state.proofs.inclusion(connection, index, size=released.size, root=released.root)
-    return LogProof(index, tuple(hashes), released.note).text()
+    return ProofText.of(LogProof(index, tuple(hashes), released.note))
 
 
 def first_proof_text(connection: Connection, state: State, index: int, released: Released) -> str | None:

@@ -16,7 +16,7 @@ from datasigil.errors import LogError, MalformedError
 from datasigil.merkle import HASH_BYTES
 from datasigil.transparency.checkpoint import asserted_time, open_checkpoint
 from datasigil.transparency.note import VerifierKey
-from datasigil.transparency.proofs import LogProof
+from datasigil.transparency.proofs import LogProof, ProofText
 from datasigil.transparency.tiles import Tile, TileTree
 from service.limits import CHECKPOINT_CACHE_ENTRIES
 from service.transparency_log.repository import first_checkpoint, read_tile, write_tiles
@@ -119,4 +119,4 @@ def first_proof(
     if within is None:  # from before the log's keys were changed, or damaged, which fsck names
         return None
     hashes = proofs.inclusion(connection, index, size=size, root=root, within=within)
-    return LogProof(index, tuple(hashes), note).text()
+    return ProofText.of(LogProof(index, tuple(hashes), note))

@@ -37,10 +37,30 @@ class Derived(Frozen):
     extra: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class SlottedOnSlotted(Slotted):
+    patch: int = 0
+
+
+@dataclass(frozen=True)
+class OpenOnSlotted(Slotted):
+    note: str = ""
+
+
 def test_members_are_set_by_position_and_name_with_defaults():
     assert (Slotted(1, 2).minor, Slotted(major=1).minor) == (2, 0)
     assert (Frozen("a").tags, Derived("a", extra=3).extra, Derived("a").secret) == ({}, 3, "s")
     assert Open([1, 2]).count == 2
+
+
+@pytest.mark.parametrize("kind", [Slotted, Frozen, Open, Derived, SlottedOnSlotted, OpenOnSlotted])
+def test_the_compiled_initialiser_sets_what_the_first_ones_set(kind):
+    arguments = (["x"],) if kind is Open else (1, 2)
+    made = [kind(*arguments) for _ in range(8)]
+    assert all(one == made[0] for one in made)
+    assert {repr(one) for one in made} == {repr(made[0])}
+    assert copy.deepcopy(made[7]) == pickle.loads(pickle.dumps(made[7])) == made[0]
+    assert replace(made[7]) == made[0]
 
 
 def test_a_default_factory_makes_a_new_value_for_each_record():

@@ -9,6 +9,7 @@ from datasigil.errors import DatasigilError, LogError, MalformedError
 from datasigil.transparency.proofs import (
     AddCheckpoint,
     LogProof,
+    ProofText,
     parse_add_checkpoint,
     parse_log_proof,
     verify_log_proof,
@@ -42,6 +43,16 @@ def test_proof_text_reads_back_as_written(log):
     text = log.proof(5, log.checkpoint(NOW))
     assert parse_log_proof(text).text() == text
     assert text.startswith("c2sp.org/tlog-proof@v1\nindex 5\n")
+
+
+def test_a_text_written_here_is_read_as_the_same_text_from_elsewhere(log):
+    read = parse_log_proof(log.proof(5, log.checkpoint(NOW)))
+    written = ProofText.of(read)
+    assert written == read.text()
+    assert parse_log_proof(written) == parse_log_proof(read.text())
+    altered = written.replace("index 5", "index 6")
+    assert parse_log_proof(altered).index == 6
+    assert parse_log_proof(written + "").checkpoint == read.checkpoint
 
 
 def test_absent_proof_is_missing(log):
