@@ -113,8 +113,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     for module in routers:
         app.include_router(module.router)
     app.state.endpoints = [route for module in routers for route in module.router.routes]
-    app.add_middleware(Express, endpoints={**credentials.EXPRESS, **vcalm.EXPRESS})
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESS_MIN_BYTES, compresslevel=COMPRESS_LEVEL)
+    app.add_middleware(Express, endpoints={**credentials.EXPRESS, **vcalm.EXPRESS})
     app.add_middleware(CredentialLane)
     app.add_middleware(Frame)
     if telemetry is not None:

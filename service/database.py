@@ -24,7 +24,14 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from datasigil.errors import DatasigilError
-from service.limits import CONNECT_SECONDS, POOL_WAIT_SECONDS, READ_THREADS, SQLITE_BUSY_MILLISECONDS
+from service.limits import (
+    CONNECT_SECONDS,
+    POOL_WAIT_SECONDS,
+    READ_THREADS,
+    SQLITE_BUSY_MILLISECONDS,
+    SQLITE_CACHE_KIB,
+    SQLITE_WAL_PAGES,
+)
 from service.prepared import begin
 
 P = ParamSpec("P")
@@ -152,6 +159,8 @@ def _sqlite(url: str, *, read_only: bool) -> Engine:
         if not read_only:
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute(f"PRAGMA cache_size=-{SQLITE_CACHE_KIB}")
+            cursor.execute(f"PRAGMA wal_autocheckpoint={SQLITE_WAL_PAGES}")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MILLISECONDS}")
         if read_only:

@@ -6,12 +6,15 @@ and the `fields` that the caller chose are written; never arguments, bodies, hea
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TextIO
+
+from datasigil.faster import Faster
 
 
 class JsonFormatter(logging.Formatter):
@@ -57,19 +60,51 @@ def tell(log: logging.Logger, message: str, fields: dict[str, object]) -> None:
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
-    """Writes lines of JSON to a text stream."""
+    """Writes lines of JSON to a text stream; those that one turn of the event loop tells, together at its end."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         self.setFormatter(JsonFormatter())
+        self._told: list[str] = []
 
     def write(self, logger: str, message: str, fields: dict[str, object]) -> None:
         """Write a line as the formatter would, without a record."""
         moment = datetime.now(tz=UTC).isoformat(timespec="milliseconds")
         line = {"time": moment, "level": "info", "logger": logger, "message": message, **fields}
         with self.lock or nullcontext():
-            self.stream.write(json.dumps(line) + self.terminator)
+            self._told.append(_encoded(line) + self.terminator)
+            if len(self._told) > 1:
+                return  # the first one has seen to it
+        try:
+            asyncio.get_running_loop().call_soon(self.flush)
+        except RuntimeError:  # a thread of its own
             self.flush()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, after all that was told before it."""
+        self.flush()
+        super().emit(record)
+
+    def flush(self) -> None:
+        """Hand everything to the operating system."""
+        with self.lock or nullcontext():
+            if self._told:
+                told, self._told = "".join(self._told), []
+                self.stream.write(told)
+        super().flush()
+
+
+_ORJSON = Faster("orjson")
+
+
+def _encoded(line: dict[str, object]) -> str:
+    """A line as ASCII JSON."""
+    orjson = _ORJSON.module()
+    if orjson is not None:
+        found: bytes = orjson.dumps(line)
+        if found.isascii():
+            return found.decode()
+    return json.dumps(line)
 
 
 def install(level: str = "INFO") -> None:

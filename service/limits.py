@@ -112,6 +112,10 @@ SCRUB_TILES_PER_TICK = 16
 CONNECT_SECONDS = 2
 POOL_WAIT_SECONDS = 1.5
 SQLITE_BUSY_MILLISECONDS = 1_500
+# The writer meets pages all over the indices of digests: those that it keeps are not read again, and those that it changes twice
+# before the write-ahead log is folded in (at 32 MiB) are written once.
+SQLITE_CACHE_KIB = 32 * 1024
+SQLITE_WAL_PAGES = 8_192
 READ_THREADS = 8
 CHECKPOINT_CACHE_ENTRIES = 4_096
 

@@ -1,6 +1,7 @@
 """Statements of the busiest requests, compiled once and handed to the driver itself.
 
-Lives here: `Prepared`, `PreparedInsert`. Not here: the statements (the repositories), connections and what a driver's error means (`database`).
+Lives here: `Prepared`, `PreparedChange`, `PreparedInsert`, `OneOf`. Not here: the statements (the repositories), connections and what a driver's error
+means (`database`).
 
 SQLAlchemy takes ten times as long around a point read as SQLite takes for it. A statement is written with SQLAlchemy all the same, for both
 databases, and its types turn the driver's values into ours.
@@ -8,13 +9,28 @@ databases, and its types turn the driver's values into ours.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Insert, Select, Table, bindparam, insert
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Insert,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    insert,
+)
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import NullType
 
 
 @dataclass(frozen=True)
@@ -22,17 +38,38 @@ class _Compiled:
     """A statement as one kind of database takes it."""
 
     sql: str
-    names: tuple[str, ...] | None  # of the parameters by place; None where the driver takes them by name
+    given: Callable[[Mapping[str, Any]], Any]  # parameters as the driver takes them
+    arrays: bool  # whether it takes lists
     fixed: dict[str, Any]  # parameters that the statement itself brings
     processors: tuple[tuple[int, Callable[[Any], Any]], ...]
 
-    def given(self, values: Mapping[str, Any]) -> Any:
-        """Parameters as the driver takes them."""
-        return dict(values) if self.names is None else tuple(values[name] for name in self.names)
+
+class OneOf(ColumnElement[Any]):
+    """Whether a column's value is in the list that a parameter holds: one statement, however long the list is."""
+
+    inherit_cache = False  # compiled by `Prepared` only, once
+    type = NullType()  # a truth already: of a Boolean, SQLite would be asked whether it is 1, and look at every row
+
+    def __init__(self, column: ColumnElement[Any], name: str) -> None:
+        self.column = column
+        self.listed = bindparam(name, type_=NullType())
+
+
+@compiles(OneOf, "sqlite")
+def _one_of_json(element: OneOf, compiler: SQLCompiler, **options: Any) -> str:
+    """SQLite has no arrays: the list travels as JSON."""
+    column, listed = (compiler.process(one, **options) for one in (element.column, element.listed))
+    return f"{column} IN (SELECT value FROM json_each({listed}))"  # noqa: S608 - both are SQLAlchemy's own spelling
+
+
+@compiles(OneOf, "postgresql")
+def _one_of_array(element: OneOf, compiler: SQLCompiler, **options: Any) -> str:
+    column, listed = (compiler.process(one, **options) for one in (element.column, element.listed))
+    return f"{column} = ANY({listed})"
 
 
 class Prepared:
-    """A SELECT with named parameters; no `IN` of a list."""
+    """A SELECT with named parameters; of lists by `OneOf`."""
 
     def __init__(self, statement: Select[Any]) -> None:
         self._statement = statement
@@ -51,6 +88,8 @@ class Prepared:
         """Every row.  Raises: as `one`."""
         dialect = connection.dialect
         compiled = self._compiled.get(dialect.name) or self._compile(dialect)
+        if not compiled.arrays:
+            values = {name: json.dumps(one) if isinstance(one, list) else one for name, one in values.items()}
         cursor = connection.connection.cursor()
         try:  # as `_cursor` does, and on the busiest way without its price
             cursor.execute(compiled.sql, compiled.given({**compiled.fixed, **values}))
@@ -71,29 +110,46 @@ class Prepared:
         return found
 
 
-class PreparedInsert:
-    """An INSERT of many rows into one table, all of the columns named; values go to the driver as they are."""
+class PreparedChange:
+    """An UPDATE or INSERT with named parameters, done for many rows; values go to the driver as they are."""
 
-    def __init__(self, table: Table, *columns: str) -> None:
-        self._statement = insert(table).values({name: bindparam(name) for name in columns})
+    def __init__(self, statement: Insert | Update) -> None:
+        self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
 
     def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert rows in the connection's transaction, which must have begun.
+        """Do it for each row of parameters in the connection's transaction, which must have begun.
 
         Raises:
             DBAPIError: as the connection's own statements do, IntegrityError among them.
         """
         if not rows:
             return
+        compiled = self._within(connection)
+        with _cursor(connection, compiled.sql) as cursor:
+            cursor.executemany(compiled.sql, list(map(compiled.given, rows)))
+
+    def one(self, connection: Connection, **values: Any) -> int:
+        """Do it once; how many rows of the database it made or changed.  Raises: as `many`."""
+        compiled = self._within(connection)
+        with _cursor(connection, compiled.sql) as cursor:
+            cursor.execute(compiled.sql, compiled.given(values))
+            return int(cursor.rowcount)
+
+    def _within(self, connection: Connection) -> _Compiled:
         if not connection.in_transaction():
-            raise RuntimeError("rows are inserted outside a transaction")
+            raise RuntimeError("rows are changed outside a transaction")
         compiled = self._compiled.get(connection.dialect.name)
         if compiled is None:
-            compiled = _compiled(self._statement, connection.dialect, ())
-            self._compiled[connection.dialect.name] = compiled
-        with _cursor(connection, compiled.sql) as cursor:
-            cursor.executemany(compiled.sql, [compiled.given(row) for row in rows])
+            compiled = self._compiled[connection.dialect.name] = _compiled(self._statement, connection.dialect, ())
+        return compiled
+
+
+class PreparedInsert(PreparedChange):
+    """An INSERT of many rows into one table, all of the columns named."""
+
+    def __init__(self, table: Table, *columns: str) -> None:
+        super().__init__(insert(table).values({name: bindparam(name) for name in columns}))
 
 
 def begin(connection: Connection) -> None:
@@ -107,12 +163,18 @@ def begin(connection: Connection) -> None:
 
 
 def _compiled(
-    statement: Select[Any] | Insert, dialect: Dialect, processors: tuple[tuple[int, Callable[[Any], Any]], ...]
+    statement: Select[Any] | Insert | Update,
+    dialect: Dialect,
+    processors: tuple[tuple[int, Callable[[Any], Any]], ...],
 ) -> _Compiled:
     compiled = statement.compile(dialect=dialect)
-    names = tuple(compiled.positiontup) if compiled.positiontup is not None else None
     fixed = {name: value for name, value in compiled.params.items() if value is not None}
-    return _Compiled(str(compiled), names, fixed, processors)
+    names = compiled.positiontup
+    given: Callable[[Mapping[str, Any]], Any] = dict
+    if names is not None:
+        picked = itemgetter(*names) if names else lambda _: ()
+        given = picked if len(names) != 1 else lambda values: (picked(values),)
+    return _Compiled(str(compiled), given, names is None, fixed, processors)
 
 
 @contextmanager

@@ -81,7 +81,7 @@ class Sequencer:
         self._clock = clock
         self._holder = holder
         self._base_url = base_url
-        self._queue: queue.Queue[_Item[object] | None] = queue.Queue(QUEUE_MAX_OPERATIONS)
+        self._queue: queue.SimpleQueue[_Item[object] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
         self._session: LogSession | None = None
         self._opened = threading.Event()
@@ -125,21 +125,21 @@ class Sequencer:
             DatasigilError: whatever the operation refused; BUSY when it did not finish in time (it may still do so: retry
                 with the same content).
         """
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
         self._put(_Item(operation, future))
+        timer = loop.call_later(WRITE_WAIT_SECONDS, _give_up, future)
         try:
-            async with asyncio.timeout(WRITE_WAIT_SECONDS):
-                return await future
-        except TimeoutError:
-            raise Problem("BUSY", "The write was not finished in time; it may still be", next_action="retry") from None
+            return await future
+        finally:
+            timer.cancel()
 
     def _put(self, item: _Item[T]) -> None:
         if self._stopped:
             raise Problem("BUSY", "The registry is stopping", next_action="retry")
-        try:
-            self._queue.put_nowait(cast("_Item[object]", item))
-        except queue.Full:
-            raise Problem("BUSY", "Too many writes are waiting", next_action="retry later") from None
+        if self._queue.qsize() >= QUEUE_MAX_OPERATIONS:
+            raise Problem("BUSY", "Too many writes are waiting", next_action="retry later")
+        self._queue.put(cast("_Item[object]", item))
 
     def run(self, operation: Operation[T]) -> T:
         """Run an operation through the writer from a thread without event loop."""
@@ -333,6 +333,12 @@ def _answer_all(items: Sequence[_Item[object]], outcomes: Sequence[object]) -> N
     for loop, answers in awaited.items():
         with suppress(RuntimeError):  # the loop has ended, and with it everybody who waited there
             loop.call_soon_threadsafe(_answer_awaited, answers)
+
+
+def _give_up(future: asyncio.Future[T]) -> None:
+    if not future.done():
+        late = Problem("BUSY", "The write was not finished in time; it may still be", next_action="retry")
+        future.set_exception(late)
 
 
 def _answer_awaited(answers: Sequence[tuple[asyncio.Future[object], object]]) -> None:

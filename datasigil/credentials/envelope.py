@@ -5,6 +5,8 @@ Lives here: the table of W3C VC Data Model 2.0 members that the dataset profile 
 
 from __future__ import annotations
 
+from functools import cache
+
 from datasigil.credentials.contexts import PROFILE_CONTEXTS
 from datasigil.credentials.fields import Field, ListOf, OneOf, Opaque, Rule, SetOf, Table
 from datasigil.credentials.kinds import DID, HTTP_URL, LINE, MEDIA_TYPE, MOMENT, NAME, ORIGIN, SRI_384, URI
@@ -75,6 +77,7 @@ RELATED_RESOURCE = Table(
 )
 
 
+@cache
 def schema_name(type_name: str) -> str:
     """Return the file name of a type's schema, such as `dataset-credential-v1.json` for `DatasetCredential`."""
     words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in type_name).lstrip("-")

@@ -18,7 +18,7 @@ from datasigil.credentials.pins import SCHEMA_DIGESTS
 from datasigil.credentials.values import fault
 from datasigil.encoding import Instant, JsonValue
 from datasigil.errors import MalformedError
-from datasigil.record import dataclass
+from datasigil.record import dataclass, replace
 
 # Type: module that holds its table, imported when the first credential of that type is parsed.
 _MODULES = {
@@ -98,6 +98,12 @@ class Credential:
     def digest(self) -> str:
         """SHA-256 of the JCS form of the secured document, lower-case hexadecimal."""
         return sha256_hex(self.secured_jcs)
+
+    def secured(self, document: Mapping[str, JsonValue]) -> Credential:
+        """Return this credential with the proofs of `document`, which `add_proof` made of it: all else is as it was parsed."""
+        other = replace(self, document=document)
+        other.__dict__["unsecured_jcs"] = self.unsecured_jcs
+        return other
 
 
 def credential_schema(type_name: str) -> dict[str, JsonValue]:

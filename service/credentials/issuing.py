@@ -80,14 +80,14 @@ class IssueHosted:
         return [signed[number].document if stored.get(number) else None for number in range(len(operations))]
 
     def signed(self, batch: Batch, publisher: PublisherRow, place: Place) -> Registration:
-        """The completed and signed credential, checked like any other.
+        """The completed credential, checked like any other, and signed.
 
         Raises:
             DatasigilError: as a call does.
         """
         try:
-            document = add_proof(self._completed(batch, place), self.signer, created=batch.now)
-            credential = parse_credential(document)
+            unsigned = parse_credential(self._completed(batch, place))
+            credential = unsigned.secured(add_proof(unsigned, self.signer, created=batch.now))
         except DatasigilError as error:
             raise error.at("/credential") from None
         return Registration(credential, credential.secured_jcs, publisher.id, None, b"", manifest_public=False)

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from service.limits import LINEAGE_CREDENTIALS_MAX, LINEAGE_NODES_MAX
-from service.prepared import Prepared, PreparedInsert
+from service.prepared import OneOf, Prepared, PreparedInsert
 from service.tables import CREDENTIALS, EDGES, KNOWN_DIGESTS, MANIFESTS, SEARCH_TERMS
 
 
@@ -119,11 +119,9 @@ class Derived:
 # What every registration and every read asks is built once: building a statement costs as much as running it.
 _INSERT = insert(CREDENTIALS).returning(_C.seq)
 _INSERT_MANY = PreparedInsert(CREDENTIALS, "document", *CredentialRow.__dataclass_fields__)
-_LAST_NUMBER = select(func.max(_C.seq))
+_LAST_NUMBER = Prepared(select(func.max(_C.seq)))
 _NEXT_NUMBERS = text("SELECT nextval(pg_get_serial_sequence('credential', 'seq')) FROM generate_series(1, :count)")
-_TAKEN_NAMES = select(_C.id, _C.digest).where(
-    or_(_C.id.in_(bindparam("names", expanding=True)), _C.digest.in_(bindparam("names", expanding=True)))
-)
+_TAKEN_NAMES = Prepared(select(_C.id, _C.digest).where(or_(OneOf(_C.id, "names"), OneOf(_C.digest, "names"))))
 _INSERT_DIGESTS = PreparedInsert(KNOWN_DIGESTS, "credential_seq", "sha256", "kind", "path")
 _INSERT_TERMS = PreparedInsert(SEARCH_TERMS, "credential_seq", "term")
 # Spelled out, so that `known_digest_generated` serves: any number of credentials may be about one root, and few say how it was made.
@@ -167,7 +165,8 @@ def reserve_numbers(connection: Connection, count: int) -> list[int]:
     if connection.dialect.name == "postgresql":
         drawn = connection.execute(_NEXT_NUMBERS, {"count": count}).scalars()
         return sorted(int(number) for number in drawn)
-    last = connection.execute(_LAST_NUMBER).scalar_one_or_none() or 0
+    row = _LAST_NUMBER.one(connection)
+    last = 0 if row is None else row[0] or 0
     return list(range(last + 1, last + 1 + count))
 
 
@@ -238,8 +237,7 @@ def id_taken(connection: Connection, identifier: str) -> bool:
 
 def names_taken(connection: Connection, names: Collection[str]) -> set[str]:
     """Those of these ids and digests that a registered credential bears, as either."""
-    rows = connection.execute(_TAKEN_NAMES, {"names": sorted(names)})
-    return {name for row in rows for name in row}
+    return {name for row in _TAKEN_NAMES.all(connection, names=sorted(names)) for name in row}
 
 
 def document_of(connection: Connection, identifier: str) -> tuple[bytes, str] | None:

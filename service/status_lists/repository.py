@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from service.prepared import Prepared, PreparedInsert
+from service.prepared import OneOf, Prepared, PreparedChange, PreparedInsert
 from service.tables import STATUS_CHANGES, STATUS_INDICES, STATUS_LISTS
 
 
@@ -70,14 +70,18 @@ class ListSize:
 
 
 # What every registration asks is built once: building a statement costs as much as running it.
-_SIZE = select(STATUS_LISTS.c.id, func.length(STATUS_LISTS.c.bits)).where(STATUS_LISTS.c.url == bindparam("url"))
+_SIZE = Prepared(
+    select(STATUS_LISTS.c.id, func.length(STATUS_LISTS.c.bits)).where(STATUS_LISTS.c.url == bindparam("url"))
+)
 _TAKEN = select(STATUS_INDICES.c.position).where(
     STATUS_INDICES.c.list_url == bindparam("url"), STATUS_INDICES.c.position == bindparam("position")
 )
-_TAKEN_OF = select(STATUS_INDICES.c.position).where(
-    STATUS_INDICES.c.list_url == bindparam("url"),
-    STATUS_INDICES.c.position.in_(bindparam("positions", expanding=True)),
+_TAKEN_OF = Prepared(
+    select(STATUS_INDICES.c.position).where(
+        STATUS_INDICES.c.list_url == bindparam("url"), OneOf(STATUS_INDICES.c.position, "positions")
+    )
 )
+_BY_ID = Prepared(select(*_LIST).where(OneOf(STATUS_LISTS.c.id, "rows")).order_by(STATUS_LISTS.c.id))
 _SIGNED = Prepared(
     select(STATUS_LISTS.c.document, STATUS_LISTS.c.digest).where(
         STATUS_LISTS.c.url == bindparam("url"), STATUS_LISTS.c.signed_at > 0
@@ -95,7 +99,7 @@ _SIGNED_BEFORE = Prepared(
     .order_by(STATUS_LISTS.c.signed_at)
     .limit(bindparam("count"))
 )
-_STORE_SIGNED = (
+_STORE_SIGNED = PreparedChange(
     update(STATUS_LISTS)
     .where(STATUS_LISTS.c.id == bindparam("row"))
     .values({name: bindparam(name) for name in ("document", "digest", "signed_at", "tree_size")})
@@ -104,7 +108,7 @@ _STORE_SIGNED = (
 
 def list_size(connection: Connection, url: str) -> ListSize | None:
     """The list with this id, without its bits."""
-    row = connection.execute(_SIZE, {"url": url}).one_or_none()
+    row = _SIZE.one(connection, url=url)
     return None if row is None else ListSize(int(row[0]), 8 * int(row[1]))
 
 
@@ -116,8 +120,7 @@ def list_by_url(connection: Connection, url: str) -> ListRow | None:
 
 def lists_by_id(connection: Connection, rows: set[int]) -> list[ListRow]:
     """The lists with these row ids."""
-    found = connection.execute(select(*_LIST).where(STATUS_LISTS.c.id.in_(rows)).order_by(STATUS_LISTS.c.id))
-    return [ListRow(*row) for row in found]
+    return [ListRow(*row) for row in _BY_ID.all(connection, rows=sorted(rows))]
 
 
 def lists_signed_before(connection: Connection, seconds: int, count: int) -> list[int]:
@@ -129,8 +132,7 @@ def store_signed(
     connection: Connection, row: int, *, document: bytes, digest: str, signed_at: int, tree_size: int
 ) -> None:
     """Replace a list's signed document."""
-    given = {"row": row, "document": document, "digest": digest, "signed_at": signed_at, "tree_size": tree_size}
-    connection.execute(_STORE_SIGNED, given)
+    _STORE_SIGNED.one(connection, row=row, document=document, digest=digest, signed_at=signed_at, tree_size=tree_size)
 
 
 def store_bits(connection: Connection, row: int, bits: bytes) -> None:
@@ -166,7 +168,7 @@ def insert_indices(connection: Connection, rows: Sequence[tuple[int, IndexRow]])
 
 def positions_taken(connection: Connection, url: str, positions: Collection[int]) -> set[int]:
     """Those of these indices of a list that registered credentials hold."""
-    return set(connection.execute(_TAKEN_OF, {"url": url, "positions": sorted(positions)}).scalars())
+    return {row[0] for row in _TAKEN_OF.all(connection, url=url, positions=sorted(positions))}
 
 
 def indices_of(connection: Connection, credential_seq: int) -> list[IndexRow]:

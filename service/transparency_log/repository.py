@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
-from service.prepared import Prepared, PreparedInsert
+from service.prepared import Prepared, PreparedChange, PreparedInsert
 from service.tables import CREDENTIALS, LOG_CHECKPOINTS, LOG_ENTRIES, LOG_STATE, LOG_TILES
 
 STATE_ROW = 1
@@ -41,17 +41,17 @@ _STATE = select(
     LOG_STATE.c.holder,
     LOG_STATE.c.lease_until,
 ).where(LOG_STATE.c.id == STATE_ROW)
-_SWAP = (
+_SWAP = PreparedChange(
     update(LOG_STATE)
     .where(
-        LOG_STATE.c.id == STATE_ROW,
+        LOG_STATE.c.id == bindparam("of_row"),
         LOG_STATE.c.size == bindparam("old_size"),
         LOG_STATE.c.root == bindparam("old_root"),
         LOG_STATE.c.fencing == bindparam("old_fencing"),
     )
     .values({name: bindparam(name) for name in ("size", "root", "checkpoint", "cosigned_at", "lease_until")})
 )
-_INSERT_CHECKPOINT = insert(LOG_CHECKPOINTS)
+_INSERT_CHECKPOINT = PreparedInsert(LOG_CHECKPOINTS, "size", "note")
 _FIRST_CHECKPOINT = Prepared(
     select(LOG_CHECKPOINTS.c.note)
     .where(LOG_CHECKPOINTS.c.size > bindparam("index"))
@@ -70,12 +70,12 @@ _TILE = Prepared(
         LOG_TILES.c.level == bindparam("level"), LOG_TILES.c.position == bindparam("position")
     )
 )
-_WIDEN = (
+_WIDEN = PreparedChange(
     update(LOG_TILES)
     .where(LOG_TILES.c.level == bindparam("of_level"), LOG_TILES.c.position == bindparam("at"))
     .values(hashes=bindparam("hashes"))
 )
-_INSERT_TILE = insert(LOG_TILES)
+_INSERT_TILE = PreparedInsert(LOG_TILES, "level", "position", "hashes")
 
 
 def read_state(connection: Connection) -> StoredState | None:
@@ -102,15 +102,15 @@ def take_lease(connection: Connection, *, seen: StoredState, holder: str, until:
 def swap_state(connection: Connection, *, old: StoredState, new: StoredState) -> bool:
     """Compare-and-swap on (size, root, fencing token)."""
     given = {
-        "old_size": old.size, "old_root": old.root, "old_fencing": old.fencing, "size": new.size, "root": new.root,
-        "checkpoint": new.checkpoint, "cosigned_at": new.cosigned_at, "lease_until": new.lease_until,
+        "of_row": STATE_ROW, "old_size": old.size, "old_root": old.root, "old_fencing": old.fencing, "size": new.size,
+        "root": new.root, "checkpoint": new.checkpoint, "cosigned_at": new.cosigned_at, "lease_until": new.lease_until,
     }  # fmt: skip
-    return connection.execute(_SWAP, given).rowcount == 1
+    return _SWAP.one(connection, **given) == 1
 
 
 def keep_checkpoint(connection: Connection, size: int, note: bytes) -> None:
     """Keep the checkpoint that is signed when the log reaches a size."""
-    connection.execute(_INSERT_CHECKPOINT, {"size": size, "note": note})
+    _INSERT_CHECKPOINT.one(connection, size=size, note=note)
 
 
 def first_checkpoint(connection: Connection, index: int) -> bytes | None:
@@ -154,9 +154,8 @@ def read_tile(connection: Connection, level: int, position: int) -> bytes | None
 def write_tiles(connection: Connection, tiles: Iterable[tuple[int, int, bytes]]) -> None:
     """Insert or replace tiles given as (level, position, hashes)."""
     for level, position, hashes in tiles:
-        changed = connection.execute(_WIDEN, {"of_level": level, "at": position, "hashes": hashes})
-        if changed.rowcount == 0:
-            connection.execute(_INSERT_TILE, {"level": level, "position": position, "hashes": hashes})
+        if not _WIDEN.one(connection, of_level=level, at=position, hashes=hashes):
+            _INSERT_TILE.one(connection, level=level, position=position, hashes=hashes)
 
 
 def newest_entries(connection: Connection, before: int, count: int) -> list[tuple[int, bytes, str | None, str | None]]:
