@@ -222,6 +222,7 @@ class Sequencer:
                 session = open_session(connection, self._keys, self._high_water.read(), now, self._holder)
                 connection.commit()
                 self._session = session
+            connection.begin()  # a prepared statement begins nothing by itself
             if not items and not session.tick(connection, now):
                 connection.commit()
                 self._release(session)

@@ -130,21 +130,22 @@ def references(credential: Credential) -> set[tuple[str, str]]:
 
 
 def _digests(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        digest = value.get("credentialDigest")
-        if isinstance(digest, str):
-            yield digest
-        for item in value.values():
-            yield from _digests(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _digests(item)
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, dict):
+            digest = one.get("credentialDigest")
+            if isinstance(digest, str):
+                yield digest
+            pending.extend(one.values())
+        elif isinstance(one, (list, tuple)):
+            pending.extend(one)
 
 
 def _texts(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return [text for item in value.values() for text in _texts(item)]
     if isinstance(value, (list, tuple)):
         return [text for item in value for text in _texts(item)]

@@ -315,6 +315,42 @@ def test_the_journal_holds_ids_and_no_secrets(registry, publisher):
     assert SECRET not in JsonFormatter().format(failed)
 
 
+def test_lines_of_one_turn_of_the_event_loop_are_written_together_and_before_any_later_record():
+    import asyncio
+    import io
+    import logging
+
+    from service.journal import LineHandler
+
+    class Counting(io.StringIO):
+        writes = 0
+
+        def write(self, text: str) -> int:
+            self.writes += 1
+            return super().write(text)
+
+    stream = Counting()
+    handler = LineHandler(stream)
+    record = logging.LogRecord("x", logging.WARNING, "", 0, "last", (), None)
+
+    async def turns() -> None:
+        for number in range(200):  # past the hundredth, where another encoder takes over
+            handler.write("service.access", "request", {"number": number, "text": "Zoë \x9b\u2028"})
+        await asyncio.sleep(0)
+        assert stream.writes == 1
+        handler.write("service.access", "request", {"number": 200})
+        handler.handle(record)
+        handler.write("service.access", "request", {"number": 201})
+
+    asyncio.run(turns())
+    handler.write("service.access", "request", {"number": 202})  # without a loop: at once
+    text = stream.getvalue()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert text.isascii()
+    assert [line.get("number", line["message"]) for line in lines] == [*range(201), "last", 201, 202]
+    assert lines[0]["text"] == lines[199]["text"] == "Zoë \x9b\u2028"
+
+
 def test_metrics_count_by_route_template_and_never_by_id(registry, publisher):
     document = publisher.publish()
     registry.http.get(f"/credentials/{document['id']}")

@@ -4,6 +4,7 @@ Here: endpoints called with and without the express way, and the registry's evid
 memory (`test_reading.py`), what is answered (`test_vcalm_answers.py`).
 """
 
+import itertools
 import time
 from datetime import timedelta
 
@@ -33,8 +34,10 @@ def asked(registry, publisher, documents):
     }
     for path, given in bodies.items():
         for body in given:
-            for headers in ({}, publisher.headers, {"Authorization": "Bearer nonsense"}):
-                answer = registry.http.post(path, json=body, headers={**headers, "Accept-Encoding": "gzip"})
+            for headers, encoding in itertools.product(
+                ({}, publisher.headers, {"Authorization": "Bearer nonsense"}), ("gzip", "identity")
+            ):
+                answer = registry.http.post(path, json=body, headers={**headers, "Accept-Encoding": encoding})
                 content = {k: v for k, v in answer.json().items() if k not in ("requestId", "asOf")}
                 lasting = {k: v for k, v in answer.headers.items() if k not in ("x-request-id", "content-length")}
                 yield path, answer.status_code, content, lasting

@@ -233,6 +233,15 @@ def test_a_parsed_credential_is_signed_and_verified_as_its_document_is(minimal, 
             verify_proofs(parse_credential(broken), keys=did_key_resolver)
 
 
+def test_what_was_parsed_and_then_signed_is_what_would_be_parsed_again(minimal, signer, now):
+    unsigned = parse_credential(minimal)
+    for document in (signed := add_proof(unsigned, signer, created=now), add_proof(signed, signer, created=now)):
+        secured, parsed = unsigned.secured(document), parse_credential(document)
+        assert secured == parsed
+        assert (secured.unsecured_jcs, secured.secured_jcs) == (parsed.unsecured_jcs, parsed.secured_jcs)
+        assert (secured.digest, secured.status) == (parsed.digest, parsed.status)
+
+
 def test_two_equal_lists_of_three_hundred_datasets_are_signed_and_verified_in_rdf(examples, signer, now):
     credential = {name: value for name, value in examples["model-training"].items() if name != "proof"}
     [used, *_] = credential["credentialSubject"]["trainingData"]
