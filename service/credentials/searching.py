@@ -1,24 +1,31 @@
 """SQL of searching among credentials.
 
-Lives here: what a search asks for, and the statement that finds it. Not here: reading and storing credentials (`repository`), by what words
-and facets they are found (`indexing`), pages and cursors (`endpoints`). Decision: docs/adr/0063.
+Lives here: what a search asks for, and the statements that find it, newest first. Not here: reading and storing credentials (`repository`), by
+what words and facets they are found (`indexing`), pages and cursors (`endpoints`). Decision: docs/adr/0063.
+
+What is asked for is of two kinds. Words, facets, licence, issuer and subject have an index each, and name a set of credentials' numbers. The rest
+are columns of `credential_search`, which is walked. A set of few numbers is the beginning of a search: whatever else is asked is looked up for
+each. Where every set has many, a search goes through the numbers in windows, from the newest, and takes of each set what lies in the window.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, literal, or_, select
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
 from service.credentials.repository import ROW, CredentialRow
+from service.limits import SEARCH_FEW, SEARCH_WINDOW_FIRST, SEARCH_WINDOW_GROWTH, SEARCH_WORDS_MAX
+from service.prepared import Prepared
 from service.tables import CREDENTIALS, PUBLISHERS, SEARCH_TERMS
 
 _C = CREDENTIALS.c
 _OTHER = CREDENTIALS.alias("other")
+_WORDS = SEARCH_TERMS.c
 
 
 @dataclass(frozen=True)
@@ -40,20 +47,46 @@ class Filter:
 
 
 def search(connection: Connection, wanted: Filter, *, before: int | None, count: int) -> list[CredentialRow]:
-    """Credentials that meet every member of a filter, newest first, older than `before`.
+    """Credentials that meet every member of a filter, newest first, older than `before`."""
+    if connection.dialect.name == "postgresql":
+        _PLANNING.one(connection)
+    of = _walked if connection.dialect.name == "sqlite" else _as_it_is
+    publishers = _publishers(connection, wanted.publisher)
+    if publishers == []:
+        return []
+    older = [] if before is None else [_C.seq < before]
+    narrow, sets = _narrow(wanted, publishers, of), _sets(wanted)
+    if not sets:
+        return _rows(connection, older + narrow, count)
+    sizes = [one.size(connection) for one in sets]
+    least = min(sizes)
+    if least == 0:
+        return []
+    sets = [_spelled(connection, one) if size == SEARCH_FEW else one for one, size in zip(sets, sizes, strict=True)]
+    if least == SEARCH_FEW:
+        high = _newest(connection) + 1 if before is None else before
+        return _in_windows(connection, sets, narrow, of, high, count)
+    few = sets.pop(sizes.index(least))
+    begun = _C.seq.in_(few.numbers())
+    return _rows(connection, [begun, *(one.holds(few) for one in sets), *older, *narrow], count)
 
-    The numbers are found first, in indices alone: a row lies behind its document. SQLite has no figures about the data to plan by; where
-    anything is asked that only `credential_search` holds, it is made to walk that one index, which is good for every mixture of filters.
-    """
-    sqlite = connection.dialect.name == "sqlite"
-    of: _Of = _walked if sqlite and _narrow(wanted, _as_it_is) else _as_it_is
-    conditions = [of(_C.seq).in_(numbers.scalar_subquery()) for numbers in _indexed(wanted)] + _narrow(wanted, of)
-    if before is not None:
-        conditions.append(of(_C.seq) < before)
-    found = select(_C.seq).where(*conditions).order_by(_C.seq.desc()).limit(count).scalar_subquery()
-    rows = connection.execute(select(*ROW).where(_C.seq.in_(found)).order_by(_C.seq.desc()))
-    return [CredentialRow(*row) for row in rows]
 
+def _for_this_transaction(settings: Mapping[str, str]) -> Prepared:
+    return Prepared(select(*(func.set_config(name, value, True) for name, value in settings.items())))
+
+
+# What PostgreSQL plans by. A word of few credentials and one of many want different plans; sets are taken in the order in which they are written,
+# since looking for a better one takes longer for eight words than finding them; a set of many is not made distinct before it is looked up in; and
+# what takes milliseconds starts neither a compiler nor other processes.
+_PLANNING = _for_this_transaction(
+    {
+        "plan_cache_mode": "force_custom_plan",
+        "join_collapse_limit": "1",
+        "enable_hashagg": "off",
+        "jit": "off",
+        "max_parallel_workers_per_gather": "0",
+    }
+)
 
 _Of = Callable[[ColumnElement[Any]], ColumnElement[Any]]
 
@@ -67,28 +100,133 @@ def _walked(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 
 
-def _indexed(wanted: Filter) -> list[Select[tuple[int]]]:
-    """The numbers of credentials that meet what has an index of its own."""
-    words = SEARCH_TERMS.c
-    found = [select(words.credential_seq).where(_begins(term)) for term in wanted.terms]
-    found += [select(words.credential_seq).where(words.term == facet) for facet in wanted.facets]
-    for name in ("issuer", "license", "subject_id"):
+def _begin(term: Any, end: Any) -> ColumnElement[bool]:
+    """Words that start with `term`: a range on the index, in byte order."""
+    return and_(_WORDS.term >= term, _WORDS.term < end)
+
+
+def _end(term: str) -> str:
+    return term + "\U0010ffff"
+
+
+def _counting(condition: ColumnElement[bool]) -> Prepared:
+    some = select(literal(1)).where(condition).limit(bindparam("few")).subquery()
+    return Prepared(select(func.count()).select_from(some))
+
+
+_COUNT_BEGINNING = _counting(_begin(bindparam("value"), bindparam("end")))
+_COUNT_FACET = _counting(_WORDS.term == bindparam("value"))
+_COUNT_OTHERS = {name: _counting(_OTHER.c[name] == bindparam("value")) for name in ("issuer", "license", "subject_id")}
+
+
+@dataclass(frozen=True)
+class _Set:
+    """The numbers of the credentials that have something, found in an index of its own."""
+
+    number: ColumnElement[int]
+    condition: ColumnElement[bool]
+    counting: Prepared
+    value: str
+    beginning: bool = False  # all words that start with the value, a range of the index: in no order of numbers
+
+    def size(self, connection: Connection) -> int:
+        """How many there are, counted up to `SEARCH_FEW`."""
+        end = {"end": _end(self.value)} if self.beginning else {}
+        (found,) = self.counting.all(connection, value=self.value, few=SEARCH_FEW, **end)
+        return int(found[0])
+
+    def numbers(self, *others: ColumnElement[bool]) -> Select[int]:
+        return select(self.number).where(self.condition, *others)
+
+    def holds(self, few: _Set) -> ColumnElement[bool]:
+        """Whether this set holds a credential, which is one of a few."""
+        if self.beginning:  # the whole range is read, once
+            return _C.seq.in_(self.numbers(self.number.in_(few.numbers())))
+        return exists(self.numbers(self.number == _C.seq))
+
+
+def _sets(wanted: Filter) -> list[_Set]:
+    """What is asked for that has an index of its own."""
+    number = _WORDS.credential_seq
+    found = [_Set(number, _begin(term, _end(term)), _COUNT_BEGINNING, term, beginning=True) for term in wanted.terms]
+    found += [_Set(number, _WORDS.term == facet, _COUNT_FACET, facet) for facet in wanted.facets]
+    for name, counting in _COUNT_OTHERS.items():
         value = getattr(wanted, name)
         if value:
-            found.append(select(_OTHER.c.seq).where(_OTHER.c[name] == value))
+            found.append(_Set(_OTHER.c.seq, _OTHER.c[name] == value, counting, value))
     return found
 
 
-def _narrow(wanted: Filter, of: _Of) -> list[ColumnElement[bool]]:
+def _first_word(after: ColumnElement[bool]) -> Select[str]:
+    return select(func.min(_WORDS.term).label("term")).where(after, _WORDS.term < bindparam("end"))
+
+
+def _distinct_words() -> Prepared:
+    """The different words of a range, one look into the index for each."""
+    word = _first_word(_WORDS.term >= bindparam("value")).cte("word", recursive=True)
+    following = _first_word(_WORDS.term > word.c.term).scalar_subquery()
+    word = word.union_all(select(following).where(word.c.term.is_not(None)))
+    return Prepared(select(word.c.term).where(word.c.term.is_not(None)).limit(bindparam("most")))
+
+
+_DISTINCT_WORDS = _distinct_words()
+_NEWEST = Prepared(select(func.max(_C.seq)))
+
+
+def _spelled(connection: Connection, one: _Set) -> _Set:
+    """Words that start alike as the words themselves, each of which has its numbers in order; a range still if there are too many."""
+    if not one.beginning:
+        return one
+    found = _DISTINCT_WORDS.all(connection, value=one.value, end=_end(one.value), most=SEARCH_WORDS_MAX + 1)
+    if len(found) > SEARCH_WORDS_MAX:
+        return one
+    return replace(one, condition=_WORDS.term.in_([word for (word,) in found]), beginning=False)
+
+
+def _newest(connection: Connection) -> int:
+    (found,) = _NEWEST.all(connection)
+    return int(found[0])
+
+
+def _in_windows(
+    connection: Connection, sets: list[_Set], narrow: list[ColumnElement[bool]], of: _Of, high: int, count: int
+) -> list[CredentialRow]:
+    """A page of what all of the sets hold, each of which has many numbers, below `high`."""
+    rows: list[CredentialRow] = []
+    size = SEARCH_WINDOW_FIRST
+    while high > 0 and len(rows) < count:
+        low = max(0, high - size)
+        inside = [of(_C.seq).in_(one.numbers(one.number >= low, one.number < high)) for one in sets]
+        rows += _rows(connection, [_C.seq >= low, _C.seq < high, *narrow, *inside], count - len(rows))
+        # A range of words is read whole for each window: for the second time, that is for all that is left.
+        high, size = low, low if any(one.beginning for one in sets) else size * SEARCH_WINDOW_GROWTH
+    return rows
+
+
+def _rows(connection: Connection, conditions: Iterable[ColumnElement[bool]], count: int) -> list[CredentialRow]:
+    """The newest that meet conditions. The numbers are found first, in indices alone: a row lies behind its document."""
+    found = select(_C.seq).where(*conditions).order_by(_C.seq.desc()).limit(count).scalar_subquery()
+    rows = connection.execute(select(*ROW).where(_C.seq.in_(found)).order_by(_C.seq.desc()))
+    return [CredentialRow(*row) for row in rows]
+
+
+def _publishers(connection: Connection, named: str) -> list[int] | None:
+    """The numbers of a publisher that is named by DID or slug; None where none is named."""
+    if not named:
+        return None
+    either = or_(PUBLISHERS.c.did == named, PUBLISHERS.c.slug == named)
+    return list(connection.execute(select(PUBLISHERS.c.id).where(either)).scalars())
+
+
+def _narrow(wanted: Filter, publishers: list[int] | None, of: _Of) -> list[ColumnElement[bool]]:
     """What is decided by the columns of `credential_search`: type, role, status, publisher, ages."""
     found: list[ColumnElement[bool]] = [
         of(_C[name]) == getattr(wanted, name) for name in ("type", "role") if getattr(wanted, name)
     ]
     if wanted.status:
         found.append(_status(wanted.status))
-    if wanted.publisher:
-        named = or_(PUBLISHERS.c.did == wanted.publisher, PUBLISHERS.c.slug == wanted.publisher)
-        found.append(of(_C.publisher_id).in_(select(PUBLISHERS.c.id).where(named).scalar_subquery()))
+    if publishers is not None:
+        found.append(of(_C.publisher_id).in_(publishers))
     if wanted.issued_from:
         found.append(_C.issued >= wanted.issued_from)
     if wanted.issued_to:
@@ -98,12 +236,6 @@ def _narrow(wanted: Filter, of: _Of) -> list[ColumnElement[bool]]:
     if wanted.proven_by:
         found.append(_C.registered_at <= wanted.proven_by)
     return found
-
-
-def _begins(term: str) -> ColumnElement[bool]:
-    """Words that start with `term`: a range on the index, in byte order."""
-    words = SEARCH_TERMS.c
-    return and_(words.term >= term, words.term < term + "\U0010ffff")
 
 
 def _status(status: str) -> ColumnElement[bool]:

@@ -7,11 +7,13 @@ import hashlib
 import json
 
 import pytest
-from sqlalchemy import event, inspect
+from sqlalchemy import event, inspect, select, text
 
 from datasigil.credentials.did import parse_did_document
+from service.credentials import searching
 from service.fsck import check_everything
 from service.migrating import migrate
+from service.tables import CREDENTIALS, SEARCH_TERMS
 
 FULL = {
     "intendedPurpose": ["fine-tuning", "research"],
@@ -78,24 +80,136 @@ def test_exact_filters_find_what_says_so_and_nothing_else(registry, publisher, d
     assert {query: found(registry, query) for query in expected} == expected
 
 
-def test_sqlite_walks_the_narrow_index_whatever_is_filtered_by_and_never_the_documents(datasets, registry):
-    engine, plans = registry.state.database.reader, []
+def plans(registry, queries):
+    """How SQLite finds each; the index that all of it is about is there on PostgreSQL as well."""
+    engine, seen = registry.state.database.reader, []
 
     def explain(connection, cursor, statement, parameters, _context, _many):
         if "ORDER BY" in statement and engine.dialect.name == "sqlite":
             rows = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
-            plans.append(" / ".join(row[3] for row in rows))
+            seen.append(" / ".join(row[3] for row in rows))
 
-    queries = ("status=revoked", "issuedTo=2020-01-01", "provenBy=2020-01-01&q=a", "type=DatasetCredential&role=observer",
-               "publisher=x&license=MIT", "status=active&use=fine-tuning&issuedFrom=2020-01-01")  # fmt: skip
     event.listen(engine, "before_cursor_execute", explain)
     for query in queries:
         found(registry, query)
     event.remove(engine, "before_cursor_execute", explain)
-    assert len(plans) == (len(queries) if engine.dialect.name == "sqlite" else 0)
-    for plan in plans:
-        assert "SCAN credential USING COVERING INDEX credential_search" in plan
+    assert len(seen) == (len(queries) if engine.dialect.name == "sqlite" else 0)
     assert "credential_search" in {one["name"] for one in inspect(engine).get_indexes("credential")}
+    return seen
+
+
+def test_sqlite_walks_the_narrow_index_for_what_has_no_index_of_its_own_and_never_the_documents(
+    datasets, registry, publisher
+):
+    queries = ("status=revoked", "issuedTo=2020-01-01", "provenBy=2020-01-01", "type=DatasetCredential&role=observer",
+               f"publisher={publisher.did}&status=active")  # fmt: skip
+    for plan in plans(registry, queries):
+        assert "SCAN credential USING COVERING INDEX credential_search" in plan
+
+
+MIXED = ("q=text&provenBy=2020-01-01", "license=CC-BY-4.0&role=publisher", "status=active&use=fine-tuning&issuedFrom=2018-01-01",
+         "format=text&q=text&regulation=phi:absent")  # fmt: skip
+
+
+def test_sqlite_looks_at_few_credentials_one_by_one(datasets, registry):
+    for plan in plans(registry, MIXED):
+        assert "SCAN credential" not in plan
+
+
+def test_sqlite_walks_many_credentials_in_windows_of_the_narrow_index(datasets, registry, monkeypatch):
+    monkeypatch.setattr(searching, "SEARCH_FEW", 1)
+    for plan in plans(registry, MIXED):
+        assert "SEARCH credential USING COVERING INDEX credential_search (seq>? AND seq<?)" in plan
+        assert plan.count("(term=? AND credential_seq>? AND credential_seq<?)") == plan.count("SEARCH search_term")
+
+
+def test_what_postgresql_plans_a_search_by_ends_with_its_transaction(datasets, registry):
+    found(registry, "q=a")
+    database = registry.state.database
+    shown = []
+    for _ in range(2 if not database.is_sqlite else 0):
+        with database.reading() as connection:
+            shown.append(connection.execute(text("SHOW join_collapse_limit")).scalar_one())
+            searching.search(connection, searching.Filter(), before=None, count=1)
+            shown.append(connection.execute(text("SHOW join_collapse_limit")).scalar_one())
+    assert shown == ([] if database.is_sqlite else ["8", "1", "8", "1"])
+
+
+WAYS = {
+    "few": {},
+    "many": {"SEARCH_FEW": 1},
+    "some of both": {"SEARCH_FEW": 7},
+    "many words": {"SEARCH_FEW": 1, "SEARCH_WORDS_MAX": 1},
+    "some, and many words": {"SEARCH_FEW": 7, "SEARCH_WORDS_MAX": 2},
+}
+ASKED = (
+    {"terms": ("clause",)}, {"terms": ("c",)}, {"terms": ("n", "c")}, {"terms": ("number3",)}, {"terms": ("nothing",)},
+    {"terms": ("number1", "lease", "c")}, {"license": "MIT"}, {"license": "MIT", "terms": ("number",)},
+    {"license": "CC-BY-4.0", "terms": ("number", "cl")}, {"terms": ("lease", "clause"), "status": "active"},
+    {"facets": ("use=research",)}, {"facets": ("use=research", "format=text"), "terms": ("court",), "status": "active"},
+    {"status": "revoked", "terms": ("number",)}, {"status": "revoked"}, {"issued_to": "2003-01-01", "terms": ("c",)},
+    {"issued_from": "2002-01-01", "license": "CC-BY-4.0", "facets": ("format=text",)}, {"issuer": "ISSUER", "terms": ("n",)},
+    {"publisher": "ISSUER", "terms": ("set",), "issued_to": "2001-06-01"}, {"publisher": "nobody", "terms": ("set",)},
+    {"type": "ModelTrainingCredential", "terms": ("set",)}, {"role": "publisher", "terms": ("lease",), "license": "MIT"}, {},
+)  # fmt: skip
+
+
+@pytest.fixture
+def many(registry, publisher):
+    """Thirty datasets of words, ages, licences and facets that differ; every fifth is revoked."""
+    for number in range(30):
+        words = " ".join(
+            word for step, word in ((2, "clause"), (3, "court"), (5, "lease"), (7, "claim")) if number % step
+        )
+        facets = {"intendedPurpose": ["research"], "modality": ["text"]} if number % 4 == 0 else {}
+        subject = registry.world.subject(
+            name=f"{words} number{number}", description="set", issued=f"20{number // 6:02}-01-01", **facets,
+            license={"expression": "MIT" if number % 6 == 1 else "CC-BY-4.0", "assurance": "declared"},
+        )  # fmt: skip
+        document = publisher.publish(publisher.issue(subject))
+        if number % 5 == 0:
+            publisher.change(document)
+
+
+def met(wanted, row, words):
+    """Whether a filter is met, said in Python."""
+    same = all(getattr(wanted, name) in ("", getattr(row, name)) for name in ("type", "issuer", "license", "role"))
+    said = not (wanted.issued_from or wanted.issued_to) or row.issued not in ("", "unknown")
+    aged = wanted.issued_from <= row.issued and (not wanted.issued_to or row.issued <= wanted.issued_to)
+    begun = all(any(word.startswith(term) for word in words) for term in wanted.terms)
+    status = "revoked" if row.revoked else "active"
+    mine = wanted.publisher in ("", row.issuer)
+    return same and said and aged and begun and mine and set(wanted.facets) <= words and wanted.status in ("", status)
+
+
+def test_every_way_of_searching_finds_what_meets_the_filter_newest_first(many, registry, publisher, monkeypatch):
+    with registry.state.database.reading() as connection:
+        rows = connection.execute(select(CREDENTIALS).order_by(CREDENTIALS.c.seq.desc())).all()
+        words = {row.seq: set() for row in rows}
+        for term, seq in connection.execute(select(SEARCH_TERMS.c.term, SEARCH_TERMS.c.credential_seq)):
+            words[seq].add(term)
+        filters = [
+            searching.Filter(**{name: publisher.did if value == "ISSUER" else value for name, value in asked.items()})
+            for asked in ASKED
+        ]
+        expected = [[row.seq for row in rows if met(wanted, row, words[row.seq])] for wanted in filters]
+        assert len(rows) == 30
+        assert sum(map(bool, expected)) > len(ASKED) - 6
+        monkeypatch.setattr(searching, "SEARCH_WINDOW_FIRST", 3)
+        monkeypatch.setattr(searching, "SEARCH_WINDOW_GROWTH", 2)
+        for way in WAYS.values():
+            with monkeypatch.context() as patch:
+                for name, value in way.items():
+                    patch.setattr(searching, name, value)
+                assert [in_pages(connection, wanted) for wanted in filters] == expected, way
+
+
+def in_pages(connection, wanted):
+    """The numbers of all pages, of four."""
+    seen = []
+    while page := searching.search(connection, wanted, before=seen[-1] if seen else None, count=4):
+        seen += [row.seq for row in page]
+    return seen
 
 
 def test_the_search_index_goes_down_and_up_with_what_the_tables_hold(open_registry):
