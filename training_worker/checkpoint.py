@@ -44,6 +44,7 @@ class TrainingState:
     resumes: int = 0
     seconds: float = 0.0  # spent before this process
     cpu_seconds: float = 0.0
+    peak_bytes: int = 0  # the most memory that a process of the run has held
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:

@@ -197,7 +197,8 @@ def _train(request: RunRequest, ready: Ready, place: RunFolder) -> Finished:
         examples = _consumed(ready, recipe, outcome.state.step, digests)
     ranks.close()
     energy = meter.stop(outcome.state.cpu_seconds, whole_run=not outcome.state.resumes)
-    cost = {"predicted": predicted.document(), "actual": predicted.actual(outcome.state.seconds, peak_memory_bytes())}
+    peak = max(outcome.state.peak_bytes, peak_memory_bytes())
+    cost = {"predicted": predicted.document(), "actual": predicted.actual(outcome.state.seconds, peak)}
     facts = _facts(request, outcome, (trainable, total), energy, cost)
     artefacts = {
         **outcome.files,

@@ -22,6 +22,7 @@ from torch import nn
 from datasigil.errors import DatasigilError
 from training_worker.checkpoint import TrainingState, has_checkpoint, load_checkpoint, save_checkpoint
 from training_worker.decimals import decimal_text
+from training_worker.estimate import peak_memory_bytes
 from training_worker.progress import Progress
 from training_worker.ranks import Ranks
 from training_worker.recipe import Recipe
@@ -205,6 +206,7 @@ class Loop(ABC):
         now, cpu = time.monotonic(), time.process_time()
         self.state.seconds += now - self._began
         self.state.cpu_seconds += cpu - self._cpu
+        self.state.peak_bytes = max(self.state.peak_bytes, peak_memory_bytes())
         self._began, self._cpu = now, cpu
 
     def _save(self) -> None:

@@ -8,6 +8,7 @@ Prints rates, waits and the server's resident memory once a minute, and at the e
 from __future__ import annotations
 
 import argparse
+import signal
 import statistics
 import sys
 import tempfile
@@ -32,6 +33,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=int, default=30)
     parser.add_argument("--database-url")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server is left behind
     print(describe(), flush=True)
     with tempfile.TemporaryDirectory() as held:
         registry = RegistryProcess(Path(held) / "data", options.database_url, prepared=False)

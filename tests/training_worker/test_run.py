@@ -90,10 +90,15 @@ def test_a_stopped_run_resumes_to_the_same_bytes(trained, steps):
     with pytest.raises(Interrupted):
         case.train(cut, asked_to_stop=StopAfter(steps))
     assert not (case.folder / cut).exists()
-    assert (case.folder / f"{cut}.partial" / "checkpoint.json").is_file()
+    checkpoint = case.folder / f"{cut}.partial" / "checkpoint.json"
+    written = json.loads(checkpoint.read_text())
+    assert written["state"]["peak_bytes"] > 0
+    written["state"]["peak_bytes"] = 10**13  # as if the first process had held more than the next one will
+    checkpoint.write_text(json.dumps(written))
     later = case.world.now + timedelta(minutes=5)
     resumed = case.train(cut, resume=True, now=lambda: later).receipt
     assert resumed["run"]["resumes"] == 1
+    assert resumed["cost"]["actual"]["memoryBytes"] == 10**13
     assert (
         resumed["run"]["started"] == whole.receipt["run"]["started"] < resumed["run"]["finished"]
     )  # the data's first use
