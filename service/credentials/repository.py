@@ -304,6 +304,24 @@ def derived_datasets(connection: Connection, lineage: CredentialRow) -> list[Cre
     return [CredentialRow(*one) for one in rows]
 
 
+def versions_of(connection: Connection, row: CredentialRow, count: int) -> list[CredentialRow]:
+    """What the same issuer has registered about the same dataset or model, newest first; what others say about it is not among them.
+
+    Found by the subject's index: `|| ''` keeps the other conditions from being looked up, where an issuer may have any number.
+    """
+    rows = connection.execute(
+        select(*ROW)
+        .where(
+            _C.subject_id == row.subject_id,
+            _C.issuer.concat("") == row.issuer,
+            _C.type.concat("") == row.type,
+        )
+        .order_by(_C.seq.desc())
+        .limit(count)
+    )
+    return [CredentialRow(*one) for one in rows]
+
+
 def card_digest(connection: Connection, seq: int) -> str | None:
     """The SHA-256 of the model card that a model credential names."""
     digest = KNOWN_DIGESTS.c

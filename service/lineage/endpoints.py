@@ -1,4 +1,4 @@
-"""HTTP face of lineage: what a credential descends from, and whom its revocation hits.
+"""HTTP face of lineage: what a credential descends from, whom its revocation hits, and what versions there are.
 
 Lives here: parse, call, answer. Not here: walking (`graph`), SQL (`repository`).
 """
@@ -16,9 +16,9 @@ from sqlalchemy import Connection
 from datasigil.canonical import jcs
 from datasigil.signing import add_proof
 from service.credentials.endpoints import Cursor, Identifier, Limit, summary
-from service.credentials.repository import CredentialRow, by_id, document_of
+from service.credentials.repository import CredentialRow, by_id, document_of, versions_of
 from service.documentation import READ_PROBLEMS, problems, signed_document
-from service.limits import ATTESTATIONS_MAX, PAGE_DEFAULT_ITEMS
+from service.limits import ATTESTATIONS_MAX, PAGE_DEFAULT_ITEMS, VERSIONS_MAX
 from service.lineage.graph import lineage_of
 from service.lineage.impact import KINDS, impact_document
 from service.lineage.repository import children_of
@@ -29,6 +29,7 @@ from service.lineage.schemas import (
     ImpactReply,
     LineageReply,
     Reference,
+    VersionsReply,
 )
 from service.problems import Problem
 from service.replies import json_reply
@@ -86,6 +87,14 @@ async def read_impact_report(credential_id: Identifier, state: StateDep) -> Resp
 
 
 @router.get(
+    "/credentials/{credential_id}/versions", response_model=VersionsReply, responses={**READ_PROBLEMS, **problems(404)}
+)
+async def read_versions(credential_id: Identifier, state: StateDep) -> Response:
+    """The versions of a dataset or model, which keeps its identity over them; by the same issuer alone."""
+    return json_reply(await state.database.read(_versions, credential_id))
+
+
+@router.get(
     "/credentials/{credential_id}/attestations",
     response_model=AttestationsReply,
     responses={**READ_PROBLEMS, **problems(404)},
@@ -117,6 +126,18 @@ def _attestations(connection: Connection, identifier: str) -> AttestationsReply:
         kind = subject.get("attestationType", "grant")
         items.append(Attestation(attestationType=kind, verdict=subject.get("verdict"), credential=summary(child)))
     return AttestationsReply(credential=row.id, items=items)
+
+
+def _versions(connection: Connection, identifier: str) -> VersionsReply:
+    row = _existing(connection, identifier)
+    found = versions_of(connection, row, VERSIONS_MAX + 1)
+    return VersionsReply(
+        credential=row.id,
+        subject=row.subject_id,
+        newest=next((one.id for one in found if one.status == "active"), None),
+        items=[summary(one) for one in found[:VERSIONS_MAX]],
+        complete=len(found) <= VERSIONS_MAX,
+    )
 
 
 def _lineage(connection: Connection, identifier: str) -> LineageReply:

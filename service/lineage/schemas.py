@@ -49,6 +49,16 @@ class ImpactReply(BaseModel):
     next: str | None = None
 
 
+class VersionsReply(BaseModel):
+    """What one issuer has registered about one dataset or model, newest first; `newest` is the first that is active, by its id."""
+
+    credential: str
+    subject: str
+    newest: str | None = None
+    items: list[CredentialSummary]
+    complete: bool
+
+
 class Attestation(BaseModel):
     """What a third party says about a credential."""
 

@@ -14,13 +14,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from datasigil.transparency.entry import parse_entry
-from service.credentials.repository import CredentialRow, by_id, document_of
+from service.credentials.repository import CredentialRow, by_id, document_of, versions_of
 from service.lineage.repository import children_of, parents_of
 from service.status_lists.repository import ChangeRow, changes_of
 from service.transparency_log.repository import newest_entries
 
 ENTRIES_SHOWN = 50
 CHILDREN_SHOWN = 50
+VERSIONS_SHOWN = 50
 _FIRST = (
     "name",
     "description",
@@ -70,6 +71,13 @@ class CredentialView:
     children: list[tuple[list[str], CredentialRow]]
     changes: list[tuple[str, ChangeRow]]
     is_observer: bool
+    versions: list[CredentialRow]  # with this one; newest first
+
+    @property
+    def newer(self) -> CredentialRow | None:
+        """The newest active version, if it was registered after this one."""
+        newest = next((one for one in self.versions if one.status == "active"), None)
+        return newest if newest is not None and newest.seq > self.row.seq else None
 
 
 def credential_view(connection: Connection, identifier: str) -> CredentialView | None:
@@ -93,6 +101,7 @@ def credential_view(connection: Connection, identifier: str) -> CredentialView |
         children=children_of(connection, row.digest, after=0, count=CHILDREN_SHOWN),
         changes=[(day(one.changed_at), one) for one in changes_of(connection, row.seq)],
         is_observer=row.role == "observer",
+        versions=versions_of(connection, row, VERSIONS_SHOWN),
     )
 
 

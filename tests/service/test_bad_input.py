@@ -530,7 +530,7 @@ case(
 case("an id that is taken", 409, "ID_TAKEN", lambda desk: desk.signed(id=desk.good["id"]), "/credential/id")
 for key in ("", "a" * 300, "ü", "a b\x7f"):
     case(f"an Idempotency-Key of {key[:5]!r}", 400, "", lambda desk, key=key: desk.with_key(key))
-for path in ("/credentials/none", "/credentials/none/bundle", "/credentials/none/lineage", "/credentials/none/impact", "/credentials/none/attestations",
+for path in ("/credentials/none", "/credentials/none/bundle", "/credentials/none/lineage", "/credentials/none/impact", "/credentials/none/attestations", "/credentials/none/versions",
              "/manifests/" + "0" * 64, "/schemas/none", "/contexts/" + "0" * 64, "/publishers/none", "/publishers/none/did.json", "/nothing"):  # fmt: skip
     case(f"what is not here: {path[:40]}", 404, "NOT_FOUND", lambda desk, path=path: desk.http.get(path))
 for method, path in (

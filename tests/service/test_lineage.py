@@ -170,3 +170,30 @@ def test_attestations_are_listed_with_their_verdicts(registry, publisher, story)
     assert [(one["attestationType"], one.get("verdict")) for one in found] == [
         ("grant", None), ("approval", "accepted"), ("audit", None)
     ]  # fmt: skip
+
+
+def test_versions_are_those_that_the_same_issuer_registered_about_the_same_dataset(registry, publisher):
+    def version(number: str, by=publisher):
+        return by.publish(by.issue(registry.world.subject(id=first["credentialSubject"]["id"], version=number)))
+
+    first = publisher.publish()
+    second, third = version("2.0.0"), version("3.0.0")
+    other = version("9.9.9", registry.login())  # who says something about it does not make a version of it
+    publisher.publish()  # another dataset
+    publisher.change(third)
+
+    def listed(document):
+        found = registry.http.get(f"/credentials/{document['id']}/versions").json()
+        return found.get("newest"), [(one["version"], one["status"]) for one in found["items"]], found["complete"]
+
+    own = [("3.0.0", "revoked"), ("2.0.0", "active"), ("1.0.0", "active")]
+    assert {listed(one)[0] for one in (first, second, third)} == {second["id"]}
+    assert [listed(one)[1:] for one in (first, second, third)] == [(own, True)] * 3
+    assert listed(other) == (other["id"], [("9.9.9", "active")], True)
+    pages = [registry.http.get(f"/datasets/{one['id']}").text for one in (first, second, other)]
+    assert ["A newer version is registered" in page for page in pages] == [True, False, False]
+    assert ["Versions by this issuer" in page for page in pages] == [True, True, False]
+    for one in (first, second):
+        publisher.change(one)
+    assert listed(first)[0] is None
+    assert "A newer version" not in registry.http.get(f"/datasets/{first['id']}").text
