@@ -3,8 +3,8 @@
 Lives here: what a search asks for, and the statements that find it, newest first. Not here: reading and storing credentials (`repository`), by
 what words and facets they are found (`indexing`), pages and cursors (`endpoints`). Decision: docs/adr/0063.
 
-What is asked for is of two kinds. Words, facets, licence, issuer and subject have an index each, and name a set of credentials' numbers. The rest
-are columns of `credential_search`, which is walked. A set of few numbers is the beginning of a search: whatever else is asked is looked up for
+What is asked for is of two kinds. Words, facets, licence, issuer, subject, type and publisher have an index each, and name a set of credentials'
+numbers. Ages, status and role, and a type or publisher of many, are columns of `credential_search`, which is walked. A set of few numbers is the beginning of a search: whatever else is asked is looked up for
 each. Where every set has many, a search goes through the numbers in windows, from the newest, and takes of each set what lies in the window.
 """
 
@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, literal, select
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
 from service.credentials.repository import ROW, CredentialRow
 from service.limits import SEARCH_FEW, SEARCH_WINDOW_FIRST, SEARCH_WINDOW_GROWTH, SEARCH_WORDS_MAX
 from service.prepared import Prepared
-from service.tables import CREDENTIALS, PUBLISHERS, SEARCH_TERMS
+from service.publishers.repository import publisher_named
+from service.tables import CREDENTIALS, SEARCH_TERMS
 
 _C = CREDENTIALS.c
 _OTHER = CREDENTIALS.alias("other")
@@ -51,24 +52,26 @@ def search(connection: Connection, wanted: Filter, *, before: int | None, count:
     if connection.dialect.name == "postgresql":
         _PLANNING.one(connection)
     of = _walked if connection.dialect.name == "sqlite" else _as_it_is
-    publishers = _publishers(connection, wanted.publisher)
-    if publishers == []:
+    publisher = publisher_named(connection, wanted.publisher) if wanted.publisher else None
+    if wanted.publisher and publisher is None:
         return []
+    sized = [(one.size(connection), one) for one in _sets(wanted, publisher.id if publisher else None)]
+    if any(size == 0 for size, _ in sized):
+        return []
+    narrow = _narrow(wanted, of)
+    narrow += [of(_C[one.column]) == one.value for size, one in sized if size == SEARCH_FEW and one.column]
+    sized = [(size, one) for size, one in sized if size < SEARCH_FEW or not one.column]
     older = [] if before is None else [_C.seq < before]
-    narrow, sets = _narrow(wanted, publishers, of), _sets(wanted)
-    if not sets:
+    if not sized:
         return _rows(connection, older + narrow, count)
-    sizes = [one.size(connection) for one in sets]
-    least = min(sizes)
-    if least == 0:
-        return []
-    sets = [_spelled(connection, one) if size == SEARCH_FEW else one for one, size in zip(sets, sizes, strict=True)]
-    if least == SEARCH_FEW:
+    sized.sort(key=lambda pair: pair[0])
+    sets = [_spelled(connection, one) if size == SEARCH_FEW else one for size, one in sized]
+    if sized[0][0] == SEARCH_FEW:
         high = _newest(connection) + 1 if before is None else before
         return _in_windows(connection, sets, narrow, of, high, count)
-    few = sets.pop(sizes.index(least))
+    few, *others = sets
     begun = _C.seq.in_(few.numbers())
-    return _rows(connection, [begun, *(one.holds(few) for one in sets), *older, *narrow], count)
+    return _rows(connection, [begun, *(one.holds(few) for one in others), *older, *narrow], count)
 
 
 def _for_this_transaction(settings: Mapping[str, str]) -> Prepared:
@@ -116,7 +119,10 @@ def _counting(condition: ColumnElement[bool]) -> Prepared:
 
 _COUNT_BEGINNING = _counting(_begin(bindparam("value"), bindparam("end")))
 _COUNT_FACET = _counting(_WORDS.term == bindparam("value"))
-_COUNT_OTHERS = {name: _counting(_OTHER.c[name] == bindparam("value")) for name in ("issuer", "license", "subject_id")}
+_COUNT_OTHERS = {
+    name: _counting(_OTHER.c[name] == bindparam("value"))
+    for name in ("issuer", "license", "subject_id", "type", "publisher_id")
+}
 
 
 @dataclass(frozen=True)
@@ -126,12 +132,13 @@ class _Set:
     number: ColumnElement[int]
     condition: ColumnElement[bool]
     counting: Prepared
-    value: str
+    value: str | int
+    column: str = ""  # of `credential_search`, which says the same: better where there are many
     beginning: bool = False  # all words that start with the value, a range of the index: in no order of numbers
 
     def size(self, connection: Connection) -> int:
         """How many there are, counted up to `SEARCH_FEW`."""
-        end = {"end": _end(self.value)} if self.beginning else {}
+        end = {"end": _end(str(self.value))} if self.beginning else {}
         (found,) = self.counting.all(connection, value=self.value, few=SEARCH_FEW, **end)
         return int(found[0])
 
@@ -145,15 +152,16 @@ class _Set:
         return exists(self.numbers(self.number == _C.seq))
 
 
-def _sets(wanted: Filter) -> list[_Set]:
+def _sets(wanted: Filter, publisher: int | None) -> list[_Set]:
     """What is asked for that has an index of its own."""
     number = _WORDS.credential_seq
     found = [_Set(number, _begin(term, _end(term)), _COUNT_BEGINNING, term, beginning=True) for term in wanted.terms]
     found += [_Set(number, _WORDS.term == facet, _COUNT_FACET, facet) for facet in wanted.facets]
     for name, counting in _COUNT_OTHERS.items():
-        value = getattr(wanted, name)
+        value = publisher if name == "publisher_id" else getattr(wanted, name)
         if value:
-            found.append(_Set(_OTHER.c.seq, _OTHER.c[name] == value, counting, value))
+            column = name if name in ("type", "publisher_id") else ""
+            found.append(_Set(_OTHER.c.seq, _OTHER.c[name] == value, counting, value, column))
     return found
 
 
@@ -177,7 +185,7 @@ def _spelled(connection: Connection, one: _Set) -> _Set:
     """Words that start alike as the words themselves, each of which has its numbers in order; a range still if there are too many."""
     if not one.beginning:
         return one
-    found = _DISTINCT_WORDS.all(connection, value=one.value, end=_end(one.value), most=SEARCH_WORDS_MAX + 1)
+    found = _DISTINCT_WORDS.all(connection, value=one.value, end=_end(str(one.value)), most=SEARCH_WORDS_MAX + 1)
     if len(found) > SEARCH_WORDS_MAX:
         return one
     return replace(one, condition=_WORDS.term.in_([word for (word,) in found]), beginning=False)
@@ -210,23 +218,9 @@ def _rows(connection: Connection, conditions: Iterable[ColumnElement[bool]], cou
     return [CredentialRow(*row) for row in rows]
 
 
-def _publishers(connection: Connection, named: str) -> list[int] | None:
-    """The numbers of a publisher that is named by DID or slug; None where none is named."""
-    if not named:
-        return None
-    either = or_(PUBLISHERS.c.did == named, PUBLISHERS.c.slug == named)
-    return list(connection.execute(select(PUBLISHERS.c.id).where(either)).scalars())
-
-
-def _narrow(wanted: Filter, publishers: list[int] | None, of: _Of) -> list[ColumnElement[bool]]:
-    """What is decided by the columns of `credential_search`: type, role, status, publisher, ages."""
-    found: list[ColumnElement[bool]] = [
-        of(_C[name]) == getattr(wanted, name) for name in ("type", "role") if getattr(wanted, name)
-    ]
-    if wanted.status:
-        found.append(_status(wanted.status))
-    if publishers is not None:
-        found.append(of(_C.publisher_id).in_(publishers))
+def _narrow(wanted: Filter, of: _Of) -> list[ColumnElement[bool]]:
+    """What only the columns of `credential_search` decide: ages, status, role; first what most credentials fail."""
+    found: list[ColumnElement[bool]] = []
     if wanted.issued_from:
         found.append(_C.issued >= wanted.issued_from)
     if wanted.issued_to:
@@ -235,6 +229,10 @@ def _narrow(wanted: Filter, publishers: list[int] | None, of: _Of) -> list[Colum
         found.append(_C.issued.not_in(("", "unknown")))  # no claim is not an age
     if wanted.proven_by:
         found.append(_C.registered_at <= wanted.proven_by)
+    if wanted.status:
+        found.append(_status(wanted.status))
+    if wanted.role:
+        found.append(of(_C.role) == wanted.role)
     return found
 
 
