@@ -331,11 +331,10 @@ class Instant:
         if match is None or not (any_offset or match[8] == "Z"):
             raise _bad_time(place, text)
         try:
-            day = date(int(text[:4]), int(text[5:7]), int(text[8:10])).toordinal() - _EPOCH_DAY
             hour, minute, second = int(text[11:13]), int(text[14:16]), int(text[17:19])
             if hour > 23 or minute > 59 or second > 59:
                 raise ValueError(text)
-            seconds = day * 86_400 + hour * 3600 + minute * 60 + second - _offset(match[8])
+            seconds = _day(text[:10]) * 86_400 + hour * 3600 + minute * 60 + second - _offset(match[8])
             if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
                 raise ValueError(text)
         except ValueError:
@@ -365,6 +364,12 @@ class Instant:
 
     def __str__(self) -> str:
         return f"{_whole_seconds(self.seconds)}{'.' + self.fraction if self.fraction else ''}Z"
+
+
+@lru_cache(maxsize=256)  # what is checked in one process was signed on few days
+def _day(text: str) -> int:
+    """Days since 1970 of a date in digits.  Raises: ValueError for a day that does not exist."""
+    return date(int(text[:4]), int(text[5:7]), int(text[8:10])).toordinal() - _EPOCH_DAY
 
 
 @lru_cache(maxsize=256)  # one check writes the same few times down again and again

@@ -7,13 +7,13 @@ Identifiers 1.0, Recommendation of 15 May 2025, section 2.2.2) and public JWK (R
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from datasigil.encoding import b64url_decode, b64url_encode, multibase_decode, multibase_encode
 from datasigil.errors import MalformedError, ProofError
 from datasigil.faster import Faster
-from datasigil.record import dataclass
+from datasigil.record import cached_property, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,8 +158,6 @@ class PublicKey:
         Raises:
             ProofError: SIGNATURE.
         """
-        from cryptography.exceptions import InvalidSignature
-
         if len(signature) != _SIGNATURE_SIZES[self.kind]:
             raise ProofError(
                 "SIGNATURE",
@@ -173,7 +171,7 @@ class PublicKey:
                 _verify_ed25519(self, signature, data)
             else:
                 _verify_ecdsa(self, signature, data)
-        except InvalidSignature:
+        except _invalid_signature():
             raise _mismatch(self) from None
 
 
@@ -186,12 +184,26 @@ def _verify_ed25519(key: PublicKey, signature: bytes, data: bytes) -> None:
     if sodium is None:
         _loaded(key).verify(signature, data)
         return
-    from nacl.exceptions import BadSignatureError
-
     try:
         sodium.crypto_sign_open(signature + data, key.raw)
-    except BadSignatureError:
+    except _bad_signature():
         raise _mismatch(key) from None
+
+
+# Python asks which errors an `except` clause is for only when there is one, so that good signatures import nothing here.
+
+
+def _invalid_signature() -> type[Exception]:
+    from cryptography.exceptions import InvalidSignature
+
+    return InvalidSignature
+
+
+def _bad_signature() -> type[Exception]:
+    from nacl.exceptions import BadSignatureError
+
+    found: type[Exception] = BadSignatureError
+    return found
 
 
 def _mismatch(key: PublicKey) -> ProofError:

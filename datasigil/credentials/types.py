@@ -7,7 +7,7 @@ Spec: W3C Verifiable Credentials Data Model 2.0 (15 May 2025), closed to the pro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cache
 from importlib import import_module
 
 from datasigil.canonical import jcs, jcs_of_checked, sha256_hex
@@ -18,7 +18,7 @@ from datasigil.credentials.pins import SCHEMA_DIGESTS
 from datasigil.credentials.values import fault
 from datasigil.encoding import Instant, JsonValue
 from datasigil.errors import MalformedError
-from datasigil.record import dataclass, replace
+from datasigil.record import cached_property, dataclass, replace
 
 # Type: module that holds its table, imported when the first credential of that type is parsed.
 _MODULES = {
@@ -153,6 +153,13 @@ def parse_credential(document: JsonValue) -> Credential:
 
 def _type_of(document: Mapping[str, JsonValue]) -> str:
     types = document.get("type")
+    if (
+        isinstance(types, list)
+        and len(types) == 2
+        and types[0] == "VerifiableCredential"
+        and types[1] in CREDENTIAL_TYPES
+    ):
+        return str(types[1])
     if not isinstance(types, list) or "VerifiableCredential" not in types:
         raise fault(
             "TYPE",
@@ -166,15 +173,13 @@ def _type_of(document: Mapping[str, JsonValue]) -> str:
             "NOT_DATASET_PROFILE", "this credential says nothing about datasets", place="/type", expected=" or ".join(CREDENTIAL_TYPES),
             found=", ".join(str(name)[:60] for name in types[:5]),
         )  # fmt: skip
-    if len(types) != 2 or types[0] != "VerifiableCredential" or types[1] not in CREDENTIAL_TYPES:
-        raise fault(
-            "TYPE",
-            "exactly two types are required",
-            (None, "type"),
-            "VerifiableCredential and one of " + ", ".join(CREDENTIAL_TYPES),
-            str(types)[:200],
-        )
-    return str(types[1])
+    raise fault(
+        "TYPE",
+        "exactly two types are required",
+        (None, "type"),
+        "VerifiableCredential and one of " + ", ".join(CREDENTIAL_TYPES),
+        str(types)[:200],
+    )
 
 
 def _check_schema_digest(type_name: str, digest: str) -> None:

@@ -214,6 +214,13 @@ def open_checkpoint(
             EMPTY_TREE, unless `allow_empty`.
         MalformedError: CHECKPOINT.
     """
+    return _opened(note, log_key, tuple(cosigner_keys), allow_empty)
+
+
+@lru_cache(maxsize=16)  # as `unverified_checkpoint`: whoever takes a proof under a note apart opens it more than once
+def _opened(
+    note: bytes, log_key: VerifierKey, cosigner_keys: tuple[VerifierKey, ...], allow_empty: bool
+) -> VerifiedCheckpoint:
     parsed = parse_note(note)
     checkpoint = parse_checkpoint(parsed.text)
     if checkpoint.origin != log_key.name:

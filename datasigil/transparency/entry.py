@@ -7,6 +7,7 @@ Not here: hashing the entry into a tree (`merkle.leaf_hash`) and proofs (`proofs
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -117,6 +118,7 @@ def parse_entry_bundle(data: bytes, width: int) -> list[bytes]:
     return entries
 
 
+@lru_cache(maxsize=64)  # types, and the issuers of what is checked or logged together
 def _digest_of(text: str) -> str:
     return sha256(text.encode("utf-8")).hexdigest()
 

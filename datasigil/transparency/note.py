@@ -11,6 +11,7 @@ The Ed25519 point checks stand here and not in `credentials/keys`, because the t
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -51,9 +52,7 @@ class VerifierKey:
     @property
     def key_id(self) -> bytes:
         """The first 4 bytes of SHA-256(name, newline, algorithm, public key)."""
-        return sha256(self.name.encode("utf-8") + b"\n" + bytes([self.algorithm]) + self.public_key).digest()[
-            :KEY_ID_BYTES
-        ]
+        return _key_id(self.name, self.algorithm, self.public_key)
 
     def __str__(self) -> str:
         return f"{self.name}+{self.key_id.hex()}+{b64_encode(bytes([self.algorithm]) + self.public_key)}"
@@ -73,6 +72,11 @@ class VerifierKey:
             raise LogError(
                 "CHECKPOINT", f"the signature by {self.name} does not verify", found=self.key_id.hex()
             ) from None
+
+
+@lru_cache(maxsize=64)  # few keys, asked for with every line of every note
+def _key_id(name: str, algorithm: int, public_key: bytes) -> bytes:
+    return sha256(name.encode("utf-8") + b"\n" + bytes([algorithm]) + public_key).digest()[:KEY_ID_BYTES]
 
 
 @dataclass(frozen=True, slots=True)

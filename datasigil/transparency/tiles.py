@@ -191,16 +191,16 @@ class TileTree:
         if not 0 <= index < size:
             raise LogError("INCLUSION", "the index lies outside the tree", expected=f"below {size}", found=str(index))
         path: list[bytes] = []
-        start, end = 0, size
-        while end - start > 1:
-            middle = start + _split(end - start)
-            if index < middle:
-                path.append(self._range(middle, end))
-                end = middle
-            else:
-                path.append(self._range(start, middle))
-                start = middle
-        return path[::-1]
+        height, node, last = 0, index, size - 1
+        while last:  # from the leaf up: `node` holds it, `last` is the rightmost of its height
+            if node & 1:
+                path.append(self._node(height, node - 1))
+            elif node < last:
+                end = (node + 2) << height
+                whole = end <= size
+                path.append(self._node(height, node + 1) if whole else self._range(end - (1 << height), size))
+            height, node, last = height + 1, node >> 1, last >> 1
+        return path
 
     def consistency(self, old_size: int, size: int | None = None) -> list[bytes]:
         """Return the proof that the first `old_size` leaves are a prefix of the first `size` (RFC 9162 section 2.1.4).
@@ -259,9 +259,9 @@ class TileTree:
     def _node(self, height: int, index: int) -> bytes:
         """Return the root of the perfect subtree over leaves [index << height, (index + 1) << height)."""
         level, inside = divmod(height, TILE_HEIGHT)
-        tile, offset = divmod(index << inside, TILE_WIDTH)
-        position = offset >> inside
-        if tile == (self.size >> (level * TILE_HEIGHT)) // TILE_WIDTH:
+        bits = TILE_HEIGHT - inside
+        tile, position = index >> bits, index & ((1 << bits) - 1)
+        if tile == self.size >> ((level + 1) * TILE_HEIGHT):
             return self._edge[height][position]
         row = self._tile_rows(level, tile)[inside]
         return row[position * HASH_BYTES : (position + 1) * HASH_BYTES]

@@ -6,6 +6,8 @@ The words "valid" and "verified" belong to VALID alone: a reader who skims must 
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from datasigil.credentials.types import Credential
 from datasigil.report import (
     FAILED,
@@ -35,7 +37,7 @@ def conclude(
     parents: tuple[Report, ...],
 ) -> Report:
     """Return the report over everything that was found, checks in the order of the plan."""
-    ordered = sorted(findings.checks, key=lambda check: check.step)
+    ordered = sorted(findings.checks, key=attrgetter("step"))
     checks = attribute(ordered, credential, logged, situation.policy)
     decision = decide(checks)
     summary = _summary(credential, logged, situation) if credential is not None else None

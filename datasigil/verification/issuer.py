@@ -15,7 +15,7 @@ from datasigil.credentials.types import Credential
 from datasigil.encoding import Instant, JsonObject, JsonValue
 from datasigil.errors import DatasigilError, MalformedError, ProofError, UntrustedError
 from datasigil.limits import CLOCK_SKEW_SECONDS
-from datasigil.record import dataclass
+from datasigil.record import cached_property, dataclass
 from datasigil.trust.rules import IssuerRule, KeyPin
 from datasigil.verification.findings import Findings, Situation
 
@@ -146,7 +146,7 @@ class SignedBy:
     keys: IssuerKeys
     proofs: tuple[tuple[VerifiedProof, KeyPin | None], ...]
 
-    @property
+    @cached_property
     def accepted(self) -> tuple[tuple[VerifiedProof, KeyPin], ...]:
         """The proofs whose key is pinned, or is the DID itself."""
         return tuple((proof, pin) for proof, pin in self.proofs if pin is not None)

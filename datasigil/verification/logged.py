@@ -16,7 +16,7 @@ from datasigil.credentials.types import Credential
 from datasigil.encoding import Instant, JsonObject
 from datasigil.errors import DatasigilError, LogError, UntrustedError
 from datasigil.limits import CLOCK_SKEW_SECONDS
-from datasigil.record import dataclass
+from datasigil.record import cached_property, dataclass
 from datasigil.transparency.checkpoint import (
     VerifiedCheckpoint,
     asserted_time,
@@ -49,7 +49,7 @@ class Logged:
     time: datetime  # earliest signed time that counts
     basis: str  # "registry-asserted" | "witnessed"
 
-    @property
+    @cached_property
     def instant(self) -> Instant:
         """The time as an exact instant."""
         return Instant.from_datetime(self.time)

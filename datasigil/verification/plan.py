@@ -80,6 +80,7 @@ class _Request:
     expect_type: str | None = None
     attestations: Sequence[Bundle] = ()
     retrieval_errors: Sequence[DatasigilError] = ()
+    parsed: Credential | None = None
 
 
 def verify_bytes(
@@ -164,20 +165,21 @@ def verify(
     attestations: Sequence[Bundle] = (),
     retrieval_errors: Sequence[DatasigilError] = (),
     memory: Memory | None = None,
+    parsed: Credential | None = None,
 ) -> Outcome:
     """Run the plan on parsed evidence at `at` (aware UTC); evidence that is bad in any way gives a report, not an exception.
 
     `as_of` asks about `at` as a time in the past. `data` compares a manifest with files; without it the scope is the
     credential. `opener` lets the result read those files. `manifest` is the sidecar's bytes. `attestations` are bundles of
     audits, approvals, grants and lineage kept outside the evidence. `retrieval_errors` say what a refresh could not get. With a `memory`
-    the evidence must not be changed afterwards.
+    the evidence must not be changed afterwards. `parsed` is what `parse_credential` has made of the evidence's own credential.
 
     Raises:
         DatasigilError: CONTEXT_ALTERED (a damaged installation), and what `data` raises about the user's own folder.
         ValueError: for a naive `at`.
     """
     situation = _situation(policy, at, state, as_of=as_of, offline=offline, memory=memory)
-    request = _Request(situation, data, manifest, expect_type, attestations, retrieval_errors)
+    request = _Request(situation, data, manifest, expect_type, attestations, retrieval_errors, parsed)
     found = _examine(evidence, request, None)
     report = _report(found, situation)
     if report.decision != VALID or as_of or data is None or found.credential is None or found.files.manifest is None:
@@ -220,9 +222,8 @@ def _check_form(document: JsonObject, request: _Request, findings: Findings) -> 
     """Steps 2 and 3: exactly the pinned contexts, no undefined term, and the closed schema of the type."""
     for url in PROFILE_CONTEXTS:
         context_bytes(url)  # a context file that was altered on disk stops everything
-    memory = request.situation.memory
     try:
-        credential = parse_credential(document) if memory is None else memory.credential(document)
+        credential = _parse(document, request)
     except MalformedError as error:
         if error.code == "NOT_DATASET_PROFILE":
             from datasigil.verification.foreign import check_foreign
@@ -252,6 +253,13 @@ def _check_form(document: JsonObject, request: _Request, findings: Findings) -> 
     else:
         findings.passed(3, f"follows the closed schema of {credential.type}")
     return credential
+
+
+def _parse(document: JsonObject, request: _Request) -> Credential:
+    if request.parsed is not None and request.parsed.document is document:
+        return request.parsed
+    memory = request.situation.memory
+    return parse_credential(document) if memory is None else memory.credential(document)
 
 
 def _as_json_ld(document: JsonObject, error: MalformedError) -> MalformedError:

@@ -6,6 +6,9 @@ Lives here: which evidence belongs into a bundle, read in one transaction. Not h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection
@@ -93,10 +96,17 @@ class _Assembly:
 
 
 def log_evidence(
-    connection: Connection, state: State, index: int, released: Released, document: JsonObject
+    connection: Connection,
+    state: State,
+    index: int,
+    released: Released,
+    document: JsonObject,
+    *,
+    first_note: bytes | None = None,
 ) -> LogEvidence:
     """The first proof that the log held the entry with this index, which shows by when, and the one under the released checkpoint.
 
+    `first_note` is the first checkpoint that covered the entry, where it has been read already.
     For a log that ended in this one, it is the one under that log's last checkpoint.
 
     Raises:
@@ -114,7 +124,7 @@ def log_evidence(
         raise Problem("BUSY", "The credential's log entry is being signed", next_action="retry", retry_after=1)
     text = proof_text(connection, state, index, released)
     keys = (str(state.keys.log_key), str(state.keys.time_key))
-    first = first_proof_text(connection, state, index, released)
+    first = first_proof_text(connection, state, index, released, first_note)
     if first is None:
         return LogEvidence(text, keys, state.settings.log_url)
     return LogEvidence(first, keys, state.settings.log_url, current=text)
@@ -140,10 +150,11 @@ def _origin(document: JsonObject) -> str:
     return str(log.get("origin")) if isinstance(log, dict) else ""
 
 
-def contexts() -> dict[str, str]:
+@cache
+def contexts() -> Mapping[str, str]:
     """The digests of the profile's contexts, by URL."""
     known = context_digests()
-    return {url: known[url] for url in PROFILE_CONTEXTS}
+    return MappingProxyType({url: known[url] for url in PROFILE_CONTEXTS})
 
 
 def issuer_keys(issuer: str) -> tuple[dict[str, Any], ...]:

@@ -6,7 +6,6 @@ policy, whose digest the answer names. Not here: the plan itself, and any client
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +17,7 @@ from datasigil.canonical import document_digest
 from datasigil.credentials.proof import VerifiedProof
 from datasigil.credentials.types import Credential
 from datasigil.errors import MalformedError
+from datasigil.verification import verify
 from service.credentials.evidence import Gathered
 from service.state import State
 
@@ -42,7 +42,10 @@ class Decision:
 def decide(connection: Connection, state: State, document: dict[str, Any], now: datetime) -> Decision:
     """Decide about a credential, with the evidence held here if it is registered, without any if not."""
     digest, issuer = document_digest(document), _issuer_of(document)
-    return _judge(state, document, state.evidence.gathered(connection, state, document, digest, issuer), issuer, now)
+    view = state.evidence.view(state)
+    return _judge(
+        state, document, state.evidence.gathered(connection, state, view, document, digest, issuer), issuer, now
+    )
 
 
 def decide_now(state: State, document: dict[str, Any], now: datetime, *, brief: bool = False) -> Decision:
@@ -51,30 +54,38 @@ def decide_now(state: State, document: dict[str, Any], now: datetime, *, brief: 
     Raises:
         NotBriefError: when `brief` is asked for and other credentials have to be judged as well.
     """
-    digest, issuer = _digest_of(state, document, brief=brief), _issuer_of(document)
-    evidence = state.evidence.remembered(state, document, digest, issuer)
+    parsed = _parsed(state, document) if brief else None
+    digest = document_digest(document) if parsed is None else parsed.digest
+    issuer = _issuer_of(document)
+    view = state.evidence.view(state)
+    evidence = state.evidence.remembered(view, document, digest, issuer)
     if evidence is None:
         with state.database.asking_inline() if brief else state.database.reading() as connection:
-            evidence = state.evidence.gathered(connection, state, document, digest, issuer, brief=brief)
-    return _judge(state, document, evidence, issuer, now, brief=brief)
+            evidence = state.evidence.gathered(connection, state, view, document, digest, issuer, brief=brief)
+    return _judge(state, document, evidence, issuer, now, parsed=parsed, brief=brief)
 
 
-def _digest_of(state: State, document: dict[str, Any], *, brief: bool) -> str:
-    """The document's digest; from the parsed credential where the plan will want that as well, and its canonical form."""
-    if brief:
-        with suppress(MalformedError):  # the plan says why
-            return state.evidence.brief_facts.credential(document).digest
-    return document_digest(document)
+def _parsed(state: State, document: dict[str, Any]) -> Credential | None:
+    """What the closed parser makes of the document, None if it refuses it; the plan says why."""
+    try:
+        return state.evidence.brief_facts.credential(document)
+    except MalformedError:
+        return None
 
 
 def _judge(
-    state: State, document: dict[str, Any], evidence: Gathered, issuer: str, now: datetime, *, brief: bool = False
+    state: State,
+    document: dict[str, Any],
+    evidence: Gathered,
+    issuer: str,
+    now: datetime,
+    *,
+    parsed: Credential | None = None,
+    brief: bool = False,
 ) -> Decision:
-    from datasigil.verification import verify
-
     policy, bundle = evidence.policy, evidence.bundle or Bundle(credential=document)
     memory = state.evidence.brief_facts if brief else state.evidence.facts
-    outcome = verify(bundle, policy=policy, at=now, offline=True, memory=memory)
+    outcome = verify(bundle, policy=policy, at=now, offline=True, memory=memory, parsed=parsed)
     report, rule, signed = outcome.report, policy.issuer(issuer), outcome.signed
     own = issuer.startswith("did:key:") and (rule is None or not rule.keys)
     return Decision(

@@ -21,7 +21,7 @@ from datasigil.record import replace
 from datasigil.trust.policy import TrustPolicy
 from datasigil.verification.memory import Memory
 from service.credentials.bundles import bundle_of, contexts, log_evidence, presented_keys, schemas
-from service.credentials.repository import registered
+from service.credentials.repository import Registered, registered
 from service.credentials.schemas import VerifyCredentialRequest
 from service.limits import ANSWER_SECONDS, EVIDENCE_ENTRIES, EVIDENCE_REQUESTS_BYTES, EVIDENCE_SECONDS, INLINE_MAX_BYTES
 from service.policy import registry_policy
@@ -128,9 +128,8 @@ class EvidenceMemory:
             held = self._view = View(source, released, now + EVIDENCE_SECONDS)
         return held
 
-    def remembered(self, state: State, document: JsonObject, digest: str, issuer: str) -> Gathered | None:
+    def remembered(self, view: View, document: JsonObject, digest: str, issuer: str) -> Gathered | None:
         """The evidence about a document with this digest and issuer, if the view holds it."""
-        view = self.view(state)
         if digest not in view.bundles or issuer not in view.policies:
             return None
         bundle = view.bundles[digest]
@@ -140,6 +139,7 @@ class EvidenceMemory:
         self,
         connection: Connection,
         state: State,
+        view: View,
         document: JsonObject,
         digest: str,
         issuer: str,
@@ -153,7 +153,6 @@ class EvidenceMemory:
             NotBriefError: when `brief` is asked for, and there may be parents or there is a manifest.
             PolicyError: when the operator's trust file cannot be parsed.
         """
-        view = self.view(state)
         policy = view.policies.get(issuer) or registry_policy(connection, state, issuer)
         view.policies[issuer] = policy
         found = registered(connection, digest)
@@ -161,20 +160,20 @@ class EvidenceMemory:
             if brief:
                 raise NotBriefError
             return Gathered(parse_bundle(bundle_of(connection, state, digest, view.released)), policy)
-        bundle = None if found is None else self._alone(connection, state, view, document, issuer, found.log_index)
+        bundle = None if found is None else self._alone(connection, state, view, document, issuer, found)
         view.bundles[digest] = bundle
         return Gathered(bundle, policy)
 
     def _alone(
-        self, connection: Connection, state: State, view: View, document: JsonObject, issuer: str, index: int
+        self, connection: Connection, state: State, view: View, document: JsonObject, issuer: str, found: Registered
     ) -> Bundle:
         """The bundle of a credential without parents and public manifest: `bundle_of` gives the same in bytes."""
         lists = (self._list(connection, view, entry["statusListCredential"]) for entry in document["credentialStatus"])
         return Bundle(
             credential=document,
-            log=log_evidence(connection, state, index, view.released, document),
+            log=log_evidence(connection, state, found.log_index, view.released, document, first_note=found.first_note),
             status_lists=tuple(one for one in lists if one is not None),
-            issuer_keys=presented_keys(connection, state, view.released, issuer, index, document),
+            issuer_keys=presented_keys(connection, state, view.released, issuer, found.log_index, document),
             contexts=contexts(),
             schemas=schemas(document),
         )

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from service.limits import LINEAGE_CREDENTIALS_MAX, LINEAGE_NODES_MAX
 from service.prepared import OneOf, Prepared, PreparedInsert
-from service.tables import CREDENTIALS, EDGES, KNOWN_DIGESTS, MANIFESTS, SEARCH_TERMS
+from service.tables import CREDENTIALS, EDGES, KNOWN_DIGESTS, LOG_CHECKPOINTS, MANIFESTS, SEARCH_TERMS
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class Registered:
     log_index: int
     manifest_public: bool
     related: bool  # whether `lineage_about` or its own references may lead to other credentials
+    first_note: bytes | None  # the first checkpoint that covered its log entry, if one is kept
 
 
 _C = CREDENTIALS.c
@@ -137,16 +138,22 @@ _REGISTERED = Prepared(
         _C.manifest_public,
         exists(select(EDGES.c.child_seq).where(EDGES.c.child_seq == _C.seq)),
         exists(
-            select(_MADE.c.credential_seq).where(
-                _MADE.c.kind == _GENERATED,
-                _MADE.c.sha256.in_(
-                    select(_ROOTS.c.sha256)
-                    .where(_ROOTS.c.credential_seq == _C.seq, _ROOTS.c.kind == _ROOT)
-                    .correlate(CREDENTIALS)
-                    .scalar_subquery()
+            select(_ROOTS.c.sha256).where(
+                _ROOTS.c.credential_seq == _C.seq,
+                _ROOTS.c.kind == _ROOT,
+                exists(
+                    select(_MADE.c.credential_seq)
+                    .where(_MADE.c.kind == _GENERATED, _MADE.c.sha256 == _ROOTS.c.sha256)
+                    .correlate(_ROOTS)
                 ),
             )
         ),
+        select(LOG_CHECKPOINTS.c.note)
+        .where(LOG_CHECKPOINTS.c.size > _C.log_index)
+        .order_by(LOG_CHECKPOINTS.c.size)
+        .limit(1)
+        .correlate(CREDENTIALS)
+        .scalar_subquery(),
     ).where(_C.digest == bindparam("digest"))
 )
 _DOCUMENT = Prepared(
@@ -227,7 +234,11 @@ def by_digest(connection: Connection, digest: str) -> CredentialRow | None:
 def registered(connection: Connection, digest: str) -> Registered | None:
     """What is registered about the credential with this digest."""
     row = _REGISTERED.one(connection, digest=digest)
-    return None if row is None else Registered(row[0], bool(row[1]), bool(row[2] or row[3]))
+    return (
+        None
+        if row is None
+        else Registered(row[0], bool(row[1]), bool(row[2] or row[3]), None if row[4] is None else bytes(row[4]))
+    )
 
 
 def id_taken(connection: Connection, identifier: str) -> bool:

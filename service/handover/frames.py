@@ -17,6 +17,7 @@ from datasigil.transparency.checkpoint import unverified_checkpoint
 from datasigil.transparency.note import parse_vkey
 from datasigil.transparency.proofs import LogProof
 from service.handover.repository import HandoverRow, handovers
+from service.transparency_log.repository import first_checkpoint
 from service.transparency_log.store import ProofReader, first_proof
 from service.transparency_log.writing import Released
 
@@ -40,7 +41,16 @@ class Ended:
         """The tlog-proof of an entry under the first checkpoint of that log which covered it, which shows by when; None if none is kept."""
         note, before = self.row.note or released.note, self.handover.before
         keys, head = (parse_vkey(before.log_key), parse_vkey(before.time_key)), unverified_checkpoint(note)
-        return first_proof(connection, self.proofs, index, keys, size=head.size, root=head.root, last=note)
+        return first_proof(
+            connection,
+            self.proofs,
+            index,
+            keys,
+            first_checkpoint(connection, index),
+            size=head.size,
+            root=head.root,
+            last=note,
+        )
 
 
 class Handovers:

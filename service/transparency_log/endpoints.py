@@ -23,7 +23,7 @@ from service.problems import Problem
 from service.replies import FOREVER, REVALIDATE, json_reply, stored_reply
 from service.requests import Whole
 from service.state import State, StateDep
-from service.transparency_log.repository import read_entries, read_tile
+from service.transparency_log.repository import first_checkpoint, read_entries, read_tile
 from service.transparency_log.schemas import ConsistencyReply
 from service.transparency_log.store import first_proof
 from service.transparency_log.writing import Released
@@ -103,11 +103,14 @@ def proof_text(connection: Connection, state: State, index: int, released: Relea
     return ProofText.of(LogProof(index, tuple(hashes), released.note))
 
 
-def first_proof_text(connection: Connection, state: State, index: int, released: Released) -> str | None:
+def first_proof_text(
+    connection: Connection, state: State, index: int, released: Released, note: bytes | None = None
+) -> str | None:
     """The tlog-proof under the first checkpoint that covered an entry, or None where none is kept that the present keys signed."""
     keys = (state.keys.log_key, state.keys.time_key)
+    note = first_checkpoint(connection, index) if note is None else note
     return first_proof(
-        connection, state.proofs, index, keys, size=released.size, root=released.root, last=released.note
+        connection, state.proofs, index, keys, note, size=released.size, root=released.root, last=released.note
     )
 
 

@@ -19,7 +19,7 @@ from datasigil.transparency.note import VerifierKey
 from datasigil.transparency.proofs import LogProof, ProofText
 from datasigil.transparency.tiles import Tile, TileTree
 from service.limits import CHECKPOINT_CACHE_ENTRIES
-from service.transparency_log.repository import first_checkpoint, read_tile, write_tiles
+from service.transparency_log.repository import read_tile, write_tiles
 
 
 class SqlTileStore:
@@ -106,13 +106,13 @@ def first_proof(
     proofs: ProofReader,
     index: int,
     keys: tuple[VerifierKey, VerifierKey],
+    note: bytes | None,
     *,
     size: int,
     root: bytes,
     last: bytes,
 ) -> str | None:
-    """The tlog-proof under the first checkpoint that covered an entry, by a log's key and time key; None if there is none before `last`."""
-    note = first_checkpoint(connection, index)
+    """The tlog-proof under `note`, the first checkpoint that covered an entry, by a log's key and time key; None if there is none before `last`."""
     if note is None or note == last:
         return None
     within = proofs.own_size(note, keys)

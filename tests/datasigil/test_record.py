@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from datasigil.record import dataclass, field, replace
+from datasigil.record import cached_property, dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -61,6 +61,23 @@ def test_the_compiled_initialiser_sets_what_the_first_ones_set(kind):
     assert {repr(one) for one in made} == {repr(made[0])}
     assert copy.deepcopy(made[7]) == pickle.loads(pickle.dumps(made[7])) == made[0]
     assert replace(made[7]) == made[0]
+
+
+def test_a_cached_property_is_computed_once_for_each_record_and_is_no_member():
+    @dataclass(frozen=True)
+    class Sum:
+        parts: tuple
+
+        @cached_property
+        def total(self) -> list:
+            """What they come to."""
+            return [sum(self.parts)]
+
+    one = Sum((1, 2))
+    assert one.total is one.total
+    assert (one.total, Sum((3,)).total, Sum.total.__doc__) == ([3], [3], "What they come to.")
+    assert one == Sum((1, 2))
+    assert replace(one, parts=(4,)).total == [4]
 
 
 def test_a_default_factory_makes_a_new_value_for_each_record():

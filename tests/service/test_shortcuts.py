@@ -9,9 +9,18 @@ import time
 from datetime import timedelta
 
 import pytest
+from simulator import manifest_of
+from subjects import lineage_subject, model_subject
 
+from datasigil.bundle import bundle_bytes
+from datasigil.canonical import document_digest
 from datasigil.encoding import Instant
 from service.credentials import endpoints, vcalm
+from service.credentials.bundles import bundle_of
+from service.credentials.evidence import EvidenceMemory
+from service.credentials.repository import Registered, by_digest, lineage_about, registered
+from service.lineage.repository import parents_of
+from service.transparency_log.repository import first_checkpoint
 
 
 def asked(registry, publisher, documents):
@@ -116,6 +125,29 @@ def test_an_altered_copy_of_a_credential_in_memory_is_refused(registry, publishe
     assert registry.http.post("/credentials/verify", json=body).json()["decision"] == "VALID"
     body["verifiableCredential"] = {**document, "validFrom": "2020-01-01T00:00:00Z"}
     assert registry.http.post("/credentials/verify", json=body).status_code == 400
+
+
+def test_the_short_way_to_evidence_finds_what_the_bundle_holds(registry, publisher):
+    dataset = publisher.publish()
+    model = publisher.publish(publisher.issue(model_subject([dataset]), "ModelTrainingCredential"))
+    manifest = manifest_of({"clean.txt": b"clean"})
+    made = publisher.publish(publisher.issue(registry.world.subject(manifest)))
+    publisher.publish(publisher.issue(lineage_subject([dataset], manifest), "DatasetLineageCredential"))
+    state = registry.state
+    with state.database.reading() as connection:
+        for document, related in ((dataset, False), (model, True), (made, True)):
+            digest = document_digest(document)
+            found, row = registered(connection, digest), by_digest(connection, digest)
+            assert found == Registered(
+                row.log_index, row.manifest_public, related, first_checkpoint(connection, row.log_index)
+            )
+            assert related == bool(lineage_about(connection, row) or parents_of(connection, row.seq))
+            whole = bundle_of(connection, state, digest, state.released)
+            gathered = EvidenceMemory().gathered(
+                connection, state, state.evidence.view(state), document, digest, publisher.did
+            )
+            assert bundle_bytes(gathered.bundle) == whole
+        assert registered(connection, "0" * 64) is None
 
 
 def test_strangers_documents_do_not_fill_the_memory(registry, publisher, monkeypatch):

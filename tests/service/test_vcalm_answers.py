@@ -6,6 +6,40 @@ development issuers (`test_vcalm.py`).
 
 import pytest
 
+from service.credentials import answering
+from service.credentials.schemas import CredentialResult
+from service.replies import json_bytes
+
+TEXTS = [
+    "plain",
+    'quote " back \\ slash /',
+    "".join(map(chr, range(0x21))),
+    "\x7f\x80\u2028\u2029",
+    "é\ud7ff\ufeff\uffff",
+    "\U0001f600",
+]
+
+
+@pytest.mark.parametrize("warnings", [None, [{"code": "X", "message": text} for text in TEXTS]])
+def test_an_answer_is_written_as_its_model_writes_it(warnings):
+    members = {
+        "verified": True, "credential": None, "problemDetails": None, "results": None, "decision": "INVALID", "headline": TEXTS[2],
+        "policyDigest": "0" * 64, "asOf": "2026-11-02T09:30:00Z",
+        "checks": [{"step": 7, text: text, "byIssuer": False, "nextAction": {"retry": True, "found": text}} for text in TEXTS],
+        "warnings": warnings,
+    }  # fmt: skip
+    assert answering._ORJSON.load()
+    for asked in ({}, {"credential": {"x": 1e16}}):
+        given = {**members, **asked}
+        assert answering._written(given) == json_bytes(CredentialResult.model_construct(**given))
+
+
+def test_members_of_an_answer_stand_in_the_order_of_its_model(registry, publisher):
+    assert answering._ORJSON.load()
+    for document in (publisher.publish(), publisher.issue()):
+        answer = verify(registry, document)
+        assert answer.content == json_bytes(CredentialResult.model_construct(**answer.json()))
+
 
 def verify(registry, document, **options):
     return registry.http.post("/credentials/verify", json={"verifiableCredential": document, "options": options})

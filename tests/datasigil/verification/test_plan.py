@@ -11,6 +11,7 @@ from subjects import audit_subject, reference
 
 from datasigil.api import NotUsableError, check_dataset, require_dataset
 from datasigil.bundle import write_bundle
+from datasigil.credentials.types import parse_credential
 from datasigil.datasets.files import check_files
 from datasigil.errors import DatasigilError, ManifestMismatchError
 from datasigil.report.model import STEPS
@@ -55,6 +56,19 @@ def test_each_step_refuses_its_own_mutation(step):
     # A changed document is also not the one that was logged.
     assert steps_of(report, "failed") - ({7} if step == 5 else set()) == {step}
     assert [check.step for check in report.checks] == sorted(check.step for check in report.checks)
+
+
+def test_a_credential_parsed_before_is_judged_alike_and_that_of_another_document_not_at_all():
+    stage = Stage()
+    policy = parse_policy(stage.world.policy_toml().encode())
+    other = parse_credential(stage.publish(stage.signed(stage.unsigned())).credential)
+    for bundle in (
+        stage.bundle,
+        replace(stage.bundle, credential=mutate(stage.document, "/credentialSubject/name", "x")),
+    ):
+        plain = verify(bundle, policy=policy, at=stage.world.now, offline=True).report
+        for parsed in (parse_credential(bundle.credential), other):
+            assert verify(bundle, policy=policy, at=stage.world.now, offline=True, parsed=parsed).report == plain
 
 
 def test_every_step_is_accounted_for_in_every_report():
