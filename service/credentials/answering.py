@@ -44,15 +44,22 @@ _ASKED_FOR = ("credential", "problemDetails", "results")  # members that only a 
 
 
 async def answer_credential(
-    state: State, body: VerifyCredentialRequest, now: datetime, *, size: int = REQUEST_MAX_BYTES
+    state: State,
+    body: VerifyCredentialRequest,
+    now: datetime,
+    *,
+    size: int = REQUEST_MAX_BYTES,
+    lasting: bool = False,
 ) -> bytes:
     """The answer, as of `now`, to a verification that did not fail; `size` is the request's, in bytes.
+
+    Of a `lasting` document, which is the same object when it is asked about again, it is remembered what was established.
 
     Raises:
         Problem: why it did, with `verified`, `decision`, `asOf` and `checks` in the problem.
     """
     document, options = body.verifiableCredential, body.options or _NO_OPTIONS
-    check = functools.partial(_checked, state, document, now, place="/verifiableCredential")
+    check = functools.partial(_checked, state, document, now, place="/verifiableCredential", lasting=lasting)
     try:
         if not (state.database.is_sqlite and size <= INLINE_MAX_BYTES and signed_in_jcs(document)):
             raise NotBriefError
@@ -63,10 +70,10 @@ async def answer_credential(
 
 
 def _checked(
-    state: State, document: dict[str, Any], now: datetime, *, place: str, brief: bool = False
+    state: State, document: dict[str, Any], now: datetime, *, place: str, brief: bool = False, lasting: bool = False
 ) -> tuple[Verified, Decision]:
     """Decide, and verify as VCALM means it with what deciding has established."""
-    decision = decide_now(state, document, now, brief=brief)
+    decision = decide_now(state, document, now, brief=brief, lasting=lasting)
     try:
         verified = verified_credential(document, now=now, place=place, parsed=decision.parsed, proofs=decision.proofs)
     except DatasigilError as error:

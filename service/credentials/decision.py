@@ -18,6 +18,7 @@ from datasigil.credentials.proof import VerifiedProof
 from datasigil.credentials.types import Credential
 from datasigil.errors import MalformedError
 from datasigil.verification import verify
+from datasigil.verification.memory import Memory
 from service.credentials.evidence import Gathered
 from service.state import State
 
@@ -43,48 +44,52 @@ def decide(connection: Connection, state: State, document: dict[str, Any], now: 
     """Decide about a credential, with the evidence held here if it is registered, without any if not."""
     digest, issuer = document_digest(document), _issuer_of(document)
     view = state.evidence.view(state)
-    return _judge(
-        state, document, state.evidence.gathered(connection, state, view, document, digest, issuer), issuer, now
-    )
+    evidence = state.evidence.gathered(connection, state, view, document, digest, issuer, lasting=False)
+    return _judge(document, evidence, issuer, now, state.evidence.facts)
 
 
-def decide_now(state: State, document: dict[str, Any], now: datetime, *, brief: bool = False) -> Decision:
+def decide_now(
+    state: State, document: dict[str, Any], now: datetime, *, brief: bool = False, lasting: bool = False
+) -> Decision:
     """Decide in this thread; without asking the database where the evidence is in memory.
+
+    What is established about a document that is `lasting`, the same object next time, is remembered.
 
     Raises:
         NotBriefError: when `brief` is asked for and other credentials have to be judged as well.
     """
-    parsed = _parsed(state, document) if brief else None
+    memory = state.evidence.brief_facts if brief and lasting else state.evidence.facts
+    parsed = _parsed(memory, document) if brief else None
     digest = document_digest(document) if parsed is None else parsed.digest
     issuer = _issuer_of(document)
     view = state.evidence.view(state)
     evidence = state.evidence.remembered(view, document, digest, issuer)
     if evidence is None:
         with state.database.asking_inline() if brief else state.database.reading() as connection:
-            evidence = state.evidence.gathered(connection, state, view, document, digest, issuer, brief=brief)
-    return _judge(state, document, evidence, issuer, now, parsed=parsed, brief=brief)
+            evidence = state.evidence.gathered(
+                connection, state, view, document, digest, issuer, brief=brief, lasting=lasting
+            )
+    return _judge(document, evidence, issuer, now, memory, parsed=parsed)
 
 
-def _parsed(state: State, document: dict[str, Any]) -> Credential | None:
+def _parsed(memory: Memory, document: dict[str, Any]) -> Credential | None:
     """What the closed parser makes of the document, None if it refuses it; the plan says why."""
     try:
-        return state.evidence.brief_facts.credential(document)
+        return memory.credential(document)
     except MalformedError:
         return None
 
 
 def _judge(
-    state: State,
     document: dict[str, Any],
     evidence: Gathered,
     issuer: str,
     now: datetime,
+    memory: Memory,
     *,
     parsed: Credential | None = None,
-    brief: bool = False,
 ) -> Decision:
     policy, bundle = evidence.policy, evidence.bundle or Bundle(credential=document)
-    memory = state.evidence.brief_facts if brief else state.evidence.facts
     outcome = verify(bundle, policy=policy, at=now, offline=True, memory=memory, parsed=parsed)
     report, rule, signed = outcome.report, policy.issuer(issuer), outcome.signed
     own = issuer.startswith("did:key:") and (rule is None or not rule.keys)

@@ -77,6 +77,7 @@ class EvidenceMemory:
         self.brief_facts = self.facts.with_credentials()
         self.requests: OrderedDict[bytes, VerifyCredentialRequest] = OrderedDict()
         self._request_bytes = 0
+        self._asked: dict[int, None] = {}  # hashes of the bytes of requests that came lately, the oldest first
         self._view: View | None = None
         self._documents: dict[
             str, tuple[str, JsonObject]
@@ -89,8 +90,18 @@ class EvidenceMemory:
             self.requests.move_to_end(raw)
         return known
 
+    def asked_before(self, raw: bytes) -> bool:
+        """Whether these bytes came before, lately; most never come again, and keeping them would cost more than it saves. For the event loop alone."""
+        name = hash(raw)
+        if name in self._asked:
+            return True
+        self._asked[name] = None
+        if len(self._asked) > EVIDENCE_ENTRIES:
+            del self._asked[next(iter(self._asked))]
+        return False
+
     def keep(self, raw: bytes, parsed: VerifyCredentialRequest) -> None:
-        """Remember a request whose credential verified; for the event loop alone."""
+        """Remember a request that was asked before, and whose credential verified; for the event loop alone."""
         if len(raw) > INLINE_MAX_BYTES or raw in self.requests:
             return
         self.requests[raw] = parsed
@@ -145,8 +156,9 @@ class EvidenceMemory:
         issuer: str,
         *,
         brief: bool = False,
+        lasting: bool = True,
     ) -> Gathered:
-        """The evidence about a document with this digest and issuer.
+        """The evidence about a document with this digest and issuer; the view keeps it if it is `lasting`.
 
         Raises:
             Problem: BUSY, when the released checkpoint does not cover it yet.
@@ -161,7 +173,8 @@ class EvidenceMemory:
                 raise NotBriefError
             return Gathered(parse_bundle(bundle_of(connection, state, digest, view.released)), policy)
         bundle = None if found is None else self._alone(connection, state, view, document, issuer, found)
-        view.bundles[digest] = bundle
+        if lasting:
+            view.bundles[digest] = bundle
         return Gathered(bundle, policy)
 
     def _alone(

@@ -78,8 +78,10 @@ async def verify_credential(request: Request, state: StateDep) -> Response:
         body = state.evidence.request(raw) or to_model(
             parse_body(raw, profile=GENERIC), VerifyCredentialRequest, vcalm=True
         )
-        answer = await answer_credential(state, body, now, size=len(raw))
-        state.evidence.keep(raw, body)
+        again = state.evidence.asked_before(raw)
+        answer = await answer_credential(state, body, now, size=len(raw), lasting=again)
+        if again:
+            state.evidence.keep(raw, body)
         state.evidence.keep_answer(state, raw, now, answer)
     return bytes_reply(answer)
 

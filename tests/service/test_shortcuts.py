@@ -152,6 +152,28 @@ def test_the_short_way_to_evidence_finds_what_the_bundle_holds(registry, publish
 
 def test_strangers_documents_do_not_fill_the_memory(registry, publisher, monkeypatch):
     monkeypatch.setattr("service.credentials.evidence.EVIDENCE_ENTRIES", 4)
+    evidence, held = registry.state.evidence, set()
     for _ in range(6):
-        registry.http.post("/credentials/verify", json={"verifiableCredential": publisher.issue()})
-        assert len(registry.state.evidence.view(registry.state).bundles) <= 4
+        document = publisher.issue()
+        for _ in range(2):  # what comes once is not kept at all
+            registry.http.post("/credentials/verify", json={"verifiableCredential": document})
+            registry.clock.turn(seconds=1)
+        held.add(len(evidence.view(registry.state).bundles))
+        assert len(evidence._asked) <= 4
+    assert 1 < max(held) <= 4
+
+
+@pytest.mark.parametrize("registered_here", [True, False])
+def test_what_is_asked_about_once_is_not_kept_and_is_answered_as_what_is(registry, publisher, registered_here):
+    document = publisher.publish() if registered_here else publisher.issue()
+    evidence, answers = registry.state.evidence, []
+    for kept in (0, 1, 1, 1):
+        answer = registry.http.post("/credentials/verify", json={"verifiableCredential": document}).json()
+        answers.append({"asOf": None, "checks": [one for one in answer["checks"] if one["name"] != "validity period"]})
+        answers[-1] |= {name: answer[name] for name in ("verified", "decision", "headline", "policyDigest")}
+        assert len(evidence.requests) == kept
+        registry.clock.turn(seconds=1)
+    assert all(one == answers[0] for one in answers)
+    registry.http.post("/credentials/verify", json={"verifiableCredential": {**document, "validFrom": "x"}})
+    registry.http.post("/credentials/verify", json={"verifiableCredential": {**document, "validFrom": "x"}})
+    assert len(evidence.requests) == 1  # what is refused is not kept either
