@@ -89,6 +89,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         lifespan=_lifespan(settings, clock, telemetry),
+        # FastAPI's own spans and logs hold paths, queries and the messages of exceptions; ours (`telemetry`) hold none of them.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     problems.install(app)
     routers = [

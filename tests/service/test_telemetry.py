@@ -9,8 +9,12 @@ import time
 
 import httpx
 import pytest
+from opentelemetry import trace
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from registry_process import PASSPHRASE, REPOSITORY, LivePublisher, RegistryProcess, free_port
 
 from datasigil.errors import DatasigilError
@@ -149,3 +153,15 @@ def test_headers_of_another_form_are_refused(tmp_path, text):
     with pytest.raises(DatasigilError) as caught:
         create_app(settings)
     assert caught.value.place == str(tmp_path / "headers")
+
+
+def test_the_framework_tells_a_provider_of_the_host_nothing(open_registry, monkeypatch):
+    """FastAPI's own spans would hold paths and queries, its logs the messages of exceptions."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    registry = open_registry()
+    assert registry.http.get(f"/credentials?q={CANARY}").status_code == 200
+    assert registry.http.get(f"/credentials/urn:uuid:{CANARY}").status_code == 404
+    assert exporter.get_finished_spans() == ()
