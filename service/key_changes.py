@@ -9,6 +9,7 @@ after a theft, means a handover (docs/handover.md). Every change is recorded in 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,7 +48,8 @@ def change_key(settings: Settings, action: str, name: str) -> str:
     """Do one thing to one key; the registry must be stopped.
 
     Raises:
-        DatasigilError: KEY_NAME, KEY_EXISTS, KEY_MISSING; DATA_DIR_IN_USE.
+        DatasigilError: KEY_NAME, KEY_EXISTS, KEY_MISSING, KEY_FILE; DATA_DIR_IN_USE.
+        OSError: for a disk that fails before the log has the change; the keys are as they were.
     """
     if name == "status":
         raise DatasigilError(
@@ -103,6 +105,8 @@ def _make(settings: Settings, name: str) -> str:
 def _rotate(settings: Settings, name: str, *, stolen: bool) -> str:
     path = settings.keys_dir / f"{name}.pem"
     kept = settings.keys_dir / f"{overlapping(name)}.pem"
+    if kept.exists() and kept.samefile(path):  # of a change that never came to be
+        kept.unlink()
     if kept.exists():
         raise DatasigilError(
             "KEY_EXISTS", "an older key still signs beside this one", place=str(kept),
@@ -116,14 +120,15 @@ def _rotate(settings: Settings, name: str, *, stolen: bool) -> str:
     with _replaced(settings, path, kept, fresh) as writer:
         moment = writer.released_time
         statement = _statement(settings, moment, name, old, new, stolen=stolen)
+        stated = archive / f"{name}.json"
+        stated.write_bytes(statement)
         change = LogKeyChange("compromised" if stolen else "rotated", name, new.controller, _digest(statement))
         index = writer.run(
             change
         )  # under the old key and the new one, so that what is stored can be opened with either
-        (archive / f"{name}-{index}.json").write_bytes(statement)
+    _put_away(stated, archive / f"{name}-{index}.json", "what was logged has not its name yet")
     if stolen or name not in OVERLAPPING:
-        kept.rename(archive / f"{name}-{index}.pem")
-        sync_folder(settings.keys_dir)
+        _put_away(kept, archive / f"{name}-{index}.pem", "the old key is not put away yet")
     lines = [f"{name}: {old.controller} -> {new.controller}, log entry {index}"]
     if stolen:
         lines.append("The stolen key signs nothing any more. What it signs from here on is not ours; tell users so:")
@@ -136,10 +141,13 @@ def _rotate(settings: Settings, name: str, *, stolen: bool) -> str:
 
 @contextmanager
 def _replaced(settings: Settings, path: Path, kept: Path, fresh: Path) -> Iterator[OfflineWriter]:
-    """The writer with the new key in the old one's place, and the old one beside it; as it was if nothing came of it."""
+    """The writer with the new key in the old one's place, and the old one beside it; as it was if nothing came of it.
+
+    There is a key under the name that the registry opens at every moment, whenever the power goes or the disk fails.
+    """
 
     def replace() -> None:
-        path.rename(kept)
+        os.link(path, kept)
         fresh.rename(path)
         sync_folder(settings.keys_dir)
 
@@ -148,9 +156,29 @@ def _replaced(settings: Settings, path: Path, kept: Path, fresh: Path) -> Iterat
             yield writer
     except BaseException:
         if kept.exists():
-            path.rename(fresh)
-            kept.rename(path)
+            if kept.samefile(path):
+                kept.unlink()
+            else:
+                kept.rename(path)
         raise
+
+
+def _put_away(file: Path, place: Path, why: str) -> None:
+    """Give a file its last place, after the log has the change.
+
+    Raises:
+        DatasigilError: KEY_FILE.
+    """
+    try:
+        file.rename(place)
+        sync_folder(file.parent)
+    except OSError as error:
+        raise DatasigilError(
+            "KEY_FILE",
+            f"the change is in the log, and {why}: {error.strerror}",
+            place=str(file),
+            next_action=f"mv {file} {place}, before the registry is started",
+        ) from None
 
 
 def _marking(
@@ -182,8 +210,7 @@ def _retire(settings: Settings, name: str) -> str:
     with offline_writer(settings) as writer:
         moment = writer.released_time
         index = writer.run(LogKeyChange("retired", name, old.controller, _digest(b"")))
-    kept.rename(archive / f"{name}-{index}.pem")
-    sync_folder(settings.keys_dir)
+    _put_away(kept, archive / f"{name}-{index}.pem", "the old key is not put away yet")
     lines = [f"{name}: {old.controller} is retired, log entry {index}"]
     lines.append("Who has bundles from before keeps the old key for them in the trust file, below that log's [[logs]]:")
     return "\n".join([*lines, *_marking(settings, name, old, None, index, moment)])

@@ -97,4 +97,7 @@ def load_keys(folder: Path, passphrase: bytes, *, origin: str) -> RegistryKeys:
     status, checkpoint, time = (LocalSigner.load(folder / f"{name}.pem", passphrase) for name in REQUIRED_KEYS)
     optional = [folder / f"{name}.pem" for name in (HOSTED_KEY, NOTICE_KEY, *map(overlapping, OVERLAPPING))]
     more = [LocalSigner.load(file, passphrase) if file.is_file() else None for file in optional]
+    for number, current in ((2, checkpoint), (3, time)):  # a change that never came to be leaves a key under both names
+        if (previous := more[number]) is not None and previous.controller == current.controller:
+            more[number] = None
     return RegistryKeys(status, checkpoint, time, more[0], origin, *more[1:])

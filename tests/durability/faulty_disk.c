@@ -1,8 +1,8 @@
 /* A disk that fails on demand: preloaded into a registry process by test_faults.py.
  *
  * Here: write, pwrite, fsync, fdatasync, ftruncate and rename, which fail with a given errno for files below one folder, as often as the
- * control file says. Not here: what must hold afterwards. Control file: four native ints (errno, failures per thousand calls, mask of
- * operations, count of failures so far), mapped and shared, so that a test turns faults on and off while the process runs.
+ * control file says. Not here: what must hold afterwards. Control file: five native ints (errno, failures per thousand calls, mask of
+ * operations, count of failures so far, how many calls are spared first), mapped and shared, so that a test turns faults on and off while the process runs.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,7 +17,7 @@
 
 enum { WRITE = 1, SYNC = 2, RENAME = 4 };
 
-struct control { int error, permille, mask, failed; };
+struct control { int error, permille, mask, failed, spared; };
 
 static volatile struct control *control;
 static const char *folder;
@@ -44,6 +44,7 @@ static int hits(int operation, int file, const char *path) {
         path = target;
     }
     if (!below(path) || rand() % 1000 >= control->permille) return 0;
+    if (control->spared > 0 && __sync_fetch_and_sub((int *)&control->spared, 1) > 0) return 0;
     __sync_fetch_and_add((int *)&control->failed, 1);
     errno = control->error;
     return 1;

@@ -44,16 +44,17 @@ class FaultyDisk:
     """The control of the preloaded library."""
 
     def __init__(self, library: Path, folder: Path, control: Path) -> None:
-        control.write_bytes(bytes(16))
+        control.write_bytes(bytes(20))
         with control.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 16)
+            self._map = mmap.mmap(file.fileno(), 20)
         self.variables = {
             "LD_PRELOAD": str(library),
             "FAULTY_DISK_CONTROL": str(control),
             "FAULTY_DISK_FOLDER": str(folder),
         }
 
-    def fail(self, error: int, permille: int, mask: int) -> None:
+    def fail(self, error: int, permille: int, mask: int, *, spared: int = 0) -> None:
+        self._map[16:20] = struct.pack("i", spared)
         self._map[0:12] = struct.pack("iii", error, permille, mask)
 
     def heal(self) -> None:
@@ -137,6 +138,43 @@ def test_nothing_acknowledged_is_lost_when_the_disk_fails(
     check_refusals(told)
     assert told.credentials
     assert told.revoked
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "hosted"])
+def test_a_change_of_keys_that_a_failing_rename_stops_leaves_a_registry_that_starts(
+    tmp_path: Path, library: Path, name: str
+) -> None:
+    registry = RegistryProcess(tmp_path / "data").initialise("--hosted-key")
+    disk = FaultyDisk(library, registry.folder, tmp_path / "control")
+    registry.environment.update(disk.variables)
+    key, kept = (registry.folder / "keys" / f"{one}.pem" for one in (name, f"{name}-previous"))
+    done, refused = False, []
+    for spared in range(8):
+        before, failed = key.read_bytes(), disk.failed
+        disk.fail(errno.EIO, 1000, RENAME, spared=spared)
+        changed = registry.run("keys", "rotate", name)
+        disk.heal()
+        assert "Traceback" not in changed.stderr
+        assert (changed.returncode == 0) == (disk.failed == failed)
+        done = changed.returncode == 0
+        logged = "is in the log" in changed.stderr
+        assert (key.read_bytes() != before) == (done or logged)
+        if not done:
+            refused.append(changed.stderr)
+            assert changed.stderr.startswith("error: ")
+        if logged:  # what the error says is to be done
+            words = changed.stderr.split("next: mv ")[1].split(", before")[0].split()
+            Path(words[0]).rename(words[1])
+        with registry.start():  # opens what is stored with the keys that are there
+            LivePublisher(registry).publish()
+        if kept.exists():
+            assert registry.run("keys", "retire", name).returncode == 0
+        if done:
+            break
+    assert done
+    assert len(refused) > 1
+    assert any("is in the log" in one for one in refused)
+    assert (found := registry.run("fsck")).returncode == 0, found.stdout + found.stderr
 
 
 @pytest.fixture
