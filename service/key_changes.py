@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,7 +49,7 @@ def change_key(settings: Settings, action: str, name: str) -> str:
 
     Raises:
         DatasigilError: KEY_NAME, KEY_EXISTS, KEY_MISSING, KEY_FILE; DATA_DIR_IN_USE.
-        OSError: for a disk that fails before the log has the change; the keys are as they were.
+        OSError: for a disk that fails before the log has the change; the keys are as they were, or both sign if it fails at undoing as well.
     """
     if name == "status":
         raise DatasigilError(
@@ -126,9 +126,10 @@ def _rotate(settings: Settings, name: str, *, stolen: bool) -> str:
         index = writer.run(
             change
         )  # under the old key and the new one, so that what is stored can be opened with either
-    _put_away(stated, archive / f"{name}-{index}.json", "what was logged has not its name yet")
+    moves = {stated: archive / f"{name}-{index}.json"}
     if stolen or name not in OVERLAPPING:
-        _put_away(kept, archive / f"{name}-{index}.pem", "the old key is not put away yet")
+        moves[kept] = archive / f"{name}-{index}.pem"
+    _put_away(settings, moves)
     lines = [f"{name}: {old.controller} -> {new.controller}, log entry {index}"]
     if stolen:
         lines.append("The stolen key signs nothing any more. What it signs from here on is not ours; tell users so:")
@@ -163,22 +164,27 @@ def _replaced(settings: Settings, path: Path, kept: Path, fresh: Path) -> Iterat
         raise
 
 
-def _put_away(file: Path, place: Path, why: str) -> None:
-    """Give a file its last place, after the log has the change.
+def _put_away(settings: Settings, moves: Mapping[Path, Path]) -> None:
+    """Give files their last places, each of them whatever becomes of the others, after the log has the change.
 
     Raises:
-        DatasigilError: KEY_FILE.
+        DatasigilError: KEY_FILE, with what is left to be done by hand: an old key that stays goes on signing.
     """
-    try:
-        file.rename(place)
-        sync_folder(file.parent)
-    except OSError as error:
+    left, reason = [], ""
+    for file, place in moves.items():
+        try:
+            file.rename(place)
+        except OSError as error:
+            left.append(f"mv {file} {place}")
+            reason = str(error.strerror)
+    if left:
         raise DatasigilError(
             "KEY_FILE",
-            f"the change is in the log, and {why}: {error.strerror}",
-            place=str(file),
-            next_action=f"mv {file} {place}, before the registry is started",
-        ) from None
+            f"the change is in the log, and what is no longer needed could not be put away: {reason}",
+            place=str(settings.keys_dir),
+            next_action=f"{' && '.join(left)}, before the registry is started",
+        )
+    sync_folder(settings.keys_dir)
 
 
 def _marking(
@@ -210,7 +216,7 @@ def _retire(settings: Settings, name: str) -> str:
     with offline_writer(settings) as writer:
         moment = writer.released_time
         index = writer.run(LogKeyChange("retired", name, old.controller, _digest(b"")))
-    _put_away(kept, archive / f"{name}-{index}.pem", "the old key is not put away yet")
+    _put_away(settings, {kept: archive / f"{name}-{index}.pem"})
     lines = [f"{name}: {old.controller} is retired, log entry {index}"]
     lines.append("Who has bundles from before keeps the old key for them in the trust file, below that log's [[logs]]:")
     return "\n".join([*lines, *_marking(settings, name, old, None, index, moment)])
