@@ -1,6 +1,6 @@
 """Value classes: the part of `dataclasses` (PEP 557) that this package uses, at a tenth of its cost when a program starts.
 
-Lives here: `dataclass`, `field`, `replace` and `cached_property`, with the meaning they have in the standard library. Not here: any record.
+Lives here: `dataclass`, `field` and `replace`, with the meaning they have in the standard library. Not here: any record.
 
 The standard library's decorator compiles half a dozen methods for each class and imports `inspect`: for the classes that one `check`
 needs that was a third of its time (docs/adr/0010). Here methods are shared, and a class's `__init__` is compiled when its fourth
@@ -12,33 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import attrgetter
 from types import MemberDescriptorType
-from typing import Any, Generic, NoReturn, Self, TypeVar, dataclass_transform, overload
+from typing import Any, NoReturn, TypeVar, dataclass_transform, overload
 
 T = TypeVar("T")
 _MISSING: Any = object()
 _SET = object.__setattr__
 _USES_BEFORE_COMPILING = 3
-
-
-class cached_property(Generic[T]):  # noqa: N801 - the name of the standard library
-    """`functools.cached_property` as it is since Python 3.12: before, it takes a lock, which costs more than most of what it keeps."""
-
-    def __init__(self, compute: Callable[[Any], T]) -> None:
-        self._compute = compute
-        self.__doc__ = compute.__doc__
-
-    def __set_name__(self, _owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: Any, owner: type) -> Any:
-        if instance is None:
-            return self
-        value = instance.__dict__[self._name] = self._compute(instance)
-        return value
 
 
 class _Default:
@@ -287,4 +266,4 @@ class _StandardFields:
         return made.__dataclass_fields__
 
 
-__all__ = ["cached_property", "dataclass", "field", "replace"]
+__all__ = ["dataclass", "field", "replace"]

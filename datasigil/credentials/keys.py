@@ -7,13 +7,13 @@ Identifiers 1.0, Recommendation of 15 May 2025, section 2.2.2) and public JWK (R
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from datasigil.encoding import b64url_decode, b64url_encode, multibase_decode, multibase_encode
 from datasigil.errors import MalformedError, ProofError
 from datasigil.faster import Faster
-from datasigil.record import cached_property, dataclass
+from datasigil.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,6 +158,8 @@ class PublicKey:
         Raises:
             ProofError: SIGNATURE.
         """
+        from cryptography.exceptions import InvalidSignature
+
         if len(signature) != _SIGNATURE_SIZES[self.kind]:
             raise ProofError(
                 "SIGNATURE",
@@ -171,7 +173,7 @@ class PublicKey:
                 _verify_ed25519(self, signature, data)
             else:
                 _verify_ecdsa(self, signature, data)
-        except _invalid_signature():
+        except InvalidSignature:
             raise _mismatch(self) from None
 
 
@@ -184,26 +186,12 @@ def _verify_ed25519(key: PublicKey, signature: bytes, data: bytes) -> None:
     if sodium is None:
         _loaded(key).verify(signature, data)
         return
-    try:
-        sodium.crypto_sign_open(signature + data, key.raw)
-    except _bad_signature():
-        raise _mismatch(key) from None
-
-
-# Python asks which errors an `except` clause is for only when there is one, so that good signatures import nothing here.
-
-
-def _invalid_signature() -> type[Exception]:
-    from cryptography.exceptions import InvalidSignature
-
-    return InvalidSignature
-
-
-def _bad_signature() -> type[Exception]:
     from nacl.exceptions import BadSignatureError
 
-    found: type[Exception] = BadSignatureError
-    return found
+    try:
+        sodium.crypto_sign_open(signature + data, key.raw)
+    except BadSignatureError:
+        raise _mismatch(key) from None
 
 
 def _mismatch(key: PublicKey) -> ProofError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 
 from datasigil.canonical import document_digest
 from datasigil.credentials.contexts import CREDENTIALS_V2, DATASIGIL_V1, PROFILE_CONTEXTS
@@ -18,7 +19,7 @@ from datasigil.credentials.values import Const, Enum, Integer, Text, fault
 from datasigil.encoding import Instant, JsonValue, b64url_decode, b64url_encode
 from datasigil.errors import MalformedError, StatusError
 from datasigil.limits import STATUS_LIST_MAX_BYTES, STATUS_LIST_MIN_BYTES
-from datasigil.record import cached_property, dataclass
+from datasigil.record import dataclass
 
 # Level 6: level 9 costs ten times as much for a few per cent.
 _COMPRESSION = 6

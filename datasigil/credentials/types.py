@@ -7,7 +7,7 @@ Spec: W3C Verifiable Credentials Data Model 2.0 (15 May 2025), closed to the pro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 
 from datasigil.canonical import jcs, jcs_of_checked, sha256_hex
@@ -18,7 +18,7 @@ from datasigil.credentials.pins import SCHEMA_DIGESTS
 from datasigil.credentials.values import fault
 from datasigil.encoding import Instant, JsonValue
 from datasigil.errors import MalformedError
-from datasigil.record import cached_property, dataclass, replace
+from datasigil.record import dataclass, replace
 
 # Type: module that holds its table, imported when the first credential of that type is parsed.
 _MODULES = {

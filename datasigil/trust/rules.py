@@ -7,13 +7,14 @@ Lives here: `TrustPolicy`, its parts and its digest. Not here: reading TOML (`po
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, Final
 
 from datasigil.canonical import document_digest
 from datasigil.credentials.keys import PublicKey
 from datasigil.encoding import Instant
 from datasigil.limits import FRESHNESS_OFFLINE_SECONDS, FRESHNESS_ONLINE_SECONDS
-from datasigil.record import cached_property, dataclass, field
+from datasigil.record import dataclass, field
 from datasigil.transparency.checkpoint import VerifiedCheckpoint, Witness
 from datasigil.transparency.log_keys import EarlierKey, open_by_any
 from datasigil.transparency.note import VerifierKey

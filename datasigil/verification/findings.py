@@ -7,13 +7,13 @@ step, and what a reason code means (`report.codes`).
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from datasigil.encoding import Instant
 from datasigil.errors import DatasigilError
 from datasigil.limits import CLOCK_SKEW_SECONDS
-from datasigil.record import cached_property, dataclass, field, replace
+from datasigil.record import dataclass, field, replace
 from datasigil.report import FAILED, NOT_REQUIRED, PASSED, UNDETERMINED, Check, NextAction, Warn
 from datasigil.report.model import STEPS
 from datasigil.transparency.client_state import ClientState
@@ -107,16 +107,10 @@ class Findings:
         return PASSED in outcomes and not outcomes & {FAILED, UNDETERMINED}
 
 
-@cache
-def _codes() -> Any:
-    """The table of reason codes, which a check that fails nowhere does without."""
-    from datasigil.report import codes
-
-    return codes
-
-
 def _check(step: int, name: str, outcome: str, error: DatasigilError) -> Check:
-    known: NextAction = _codes().next_action(error.code)
+    from datasigil.report.codes import next_action
+
+    known = next_action(error.code)
     action = NextAction(error.next_action, known.actor, known.retry) if error.next_action else known
     return Check(
         step, name or STEPS[step], outcome, error.code, error.message, error.expected, error.found, error.place, action

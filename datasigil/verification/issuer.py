@@ -7,6 +7,7 @@ was logged (`logged`, step 7), and the mathematics of proofs (`credentials.proof
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from datasigil.credentials.did import DidDocument, parse_did_document, parse_did_web, resolve_did_key
 from datasigil.credentials.keys import PublicKey
@@ -15,7 +16,7 @@ from datasigil.credentials.types import Credential
 from datasigil.encoding import Instant, JsonObject, JsonValue
 from datasigil.errors import DatasigilError, MalformedError, ProofError, UntrustedError
 from datasigil.limits import CLOCK_SKEW_SECONDS
-from datasigil.record import cached_property, dataclass
+from datasigil.record import dataclass
 from datasigil.trust.rules import IssuerRule, KeyPin
 from datasigil.verification.findings import Findings, Situation
 

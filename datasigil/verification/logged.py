@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 
 from datasigil.bundle import LogEvidence
@@ -16,7 +17,7 @@ from datasigil.credentials.types import Credential
 from datasigil.encoding import Instant, JsonObject
 from datasigil.errors import DatasigilError, LogError, UntrustedError
 from datasigil.limits import CLOCK_SKEW_SECONDS
-from datasigil.record import cached_property, dataclass
+from datasigil.record import dataclass
 from datasigil.transparency.checkpoint import (
     VerifiedCheckpoint,
     asserted_time,

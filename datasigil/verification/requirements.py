@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from datasigil.credentials.types import Credential
 from datasigil.datasets.entry import Manifest
@@ -24,9 +23,6 @@ from datasigil.verification.findings import Findings, Situation
 from datasigil.verification.license_evidence import LicenseEvidence, license_evidence
 from datasigil.verification.lineage import Related, references
 from datasigil.verification.logged import Logged
-
-if TYPE_CHECKING:
-    from datasigil.trust.licensing import LicenseFinding
 
 # Intended use -> ODRL action that must be permitted, OASIS purposes of which none may be prohibited and all must be approved.
 USES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
@@ -85,17 +81,11 @@ def check_requirements(
             (findings.undetermined if open_ else findings.failed)(11, error, name=name)
 
 
-@cache
-def _licensing() -> Any:
-    """The module, which a credential of another type than a dataset's does without."""
-    from datasigil.trust import licensing
-
-    return licensing
-
-
 def _license(asked: _Asked, wanted: Requirements) -> Iterator[tuple[str, str]]:
+    from datasigil.trust.licensing import judge_license
+
     stated = asked.subject["license"]
-    finding: LicenseFinding = _licensing().judge_license(
+    finding = judge_license(
         stated["expression"],
         text_digest=stated.get("textDigest"),
         rules=wanted.licenses,

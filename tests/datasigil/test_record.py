@@ -5,10 +5,11 @@ import dataclasses
 import pickle
 import subprocess
 import sys
+from functools import cached_property
 
 import pytest
 
-from datasigil.record import cached_property, dataclass, field, replace
+from datasigil.record import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True, order=True)
