@@ -46,8 +46,7 @@ class Express:
             response = await self._endpoints[scope["path"]](request, state_in(scope))
         except DatasigilError as error:
             response = respond(error, request_id(request), vcalm=is_vcalm(request))
+        # The compressing layer says so of what it leaves alone.
         if compressible and len(response.body) >= COMPRESS_MIN_BYTES:
-            response.raw_headers.append(
-                (b"vary", b"Accept-Encoding")
-            )  # as the compressing layer says of what it leaves alone
+            response.raw_headers.append((b"vary", b"Accept-Encoding"))
         await response(scope, receive, send)

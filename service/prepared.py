@@ -24,8 +24,11 @@ from sqlalchemy import (
     Select,
     Table,
     Update,
+    any_,
     bindparam,
+    func,
     insert,
+    select,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
@@ -58,14 +61,13 @@ class OneOf(ColumnElement[Any]):
 @compiles(OneOf, "sqlite")
 def _one_of_json(element: OneOf, compiler: SQLCompiler, **options: Any) -> str:
     """SQLite has no arrays: the list travels as JSON."""
-    column, listed = (compiler.process(one, **options) for one in (element.column, element.listed))
-    return f"{column} IN (SELECT value FROM json_each({listed}))"  # noqa: S608 - both are SQLAlchemy's own spelling
+    values = func.json_each(element.listed).table_valued("value")
+    return compiler.process(element.column.in_(select(values.c.value)), **options)
 
 
 @compiles(OneOf, "postgresql")
 def _one_of_array(element: OneOf, compiler: SQLCompiler, **options: Any) -> str:
-    column, listed = (compiler.process(one, **options) for one in (element.column, element.listed))
-    return f"{column} = ANY({listed})"
+    return compiler.process(element.column == any_(element.listed), **options)
 
 
 class Prepared:

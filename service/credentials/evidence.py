@@ -156,7 +156,7 @@ class EvidenceMemory:
         issuer: str,
         *,
         brief: bool = False,
-        lasting: bool = True,
+        lasting: bool,
     ) -> Gathered:
         """The evidence about a document with this digest and issuer; the view keeps it if it is `lasting`.
 

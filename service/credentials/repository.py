@@ -172,9 +172,14 @@ def reserve_numbers(connection: Connection, count: int) -> list[int]:
     if connection.dialect.name == "postgresql":
         drawn = connection.execute(_NEXT_NUMBERS, {"count": count}).scalars()
         return sorted(int(number) for number in drawn)
-    row = _LAST_NUMBER.one(connection)
-    last = 0 if row is None else row[0] or 0
+    last = last_number(connection)
     return list(range(last + 1, last + 1 + count))
+
+
+def last_number(connection: Connection) -> int:
+    """The newest credential's sequence number; 0 before there is one."""
+    ((found,),) = _LAST_NUMBER.all(connection)
+    return int(found or 0)
 
 
 def insert_credentials(

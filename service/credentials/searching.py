@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exist
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
-from service.credentials.repository import ROW, CredentialRow
+from service.credentials.repository import ROW, CredentialRow, last_number
 from service.limits import SEARCH_FEW, SEARCH_WINDOW_FIRST, SEARCH_WINDOW_GROWTH, SEARCH_WORDS_MAX
 from service.prepared import Prepared
 from service.publishers.repository import publisher_named
@@ -67,7 +67,7 @@ def search(connection: Connection, wanted: Filter, *, before: int | None, count:
     sized.sort(key=lambda pair: pair[0])
     sets = [_spelled(connection, one) if size == SEARCH_FEW else one for size, one in sized]
     if sized[0][0] == SEARCH_FEW:
-        high = _newest(connection) + 1 if before is None else before
+        high = last_number(connection) + 1 if before is None else before
         return _in_windows(connection, sets, narrow, of, high, count)
     few, *others = sets
     begun = _C.seq.in_(few.numbers())
@@ -178,7 +178,6 @@ def _distinct_words() -> Prepared:
 
 
 _DISTINCT_WORDS = _distinct_words()
-_NEWEST = Prepared(select(func.max(_C.seq)))
 
 
 def _spelled(connection: Connection, one: _Set) -> _Set:
@@ -189,11 +188,6 @@ def _spelled(connection: Connection, one: _Set) -> _Set:
     if len(found) > SEARCH_WORDS_MAX:
         return one
     return replace(one, condition=_WORDS.term.in_([word for (word,) in found]), beginning=False)
-
-
-def _newest(connection: Connection) -> int:
-    (found,) = _NEWEST.all(connection)
-    return int(found[0])
 
 
 def _in_windows(

@@ -144,7 +144,7 @@ def test_the_short_way_to_evidence_finds_what_the_bundle_holds(registry, publish
             assert related == bool(lineage_about(connection, row) or parents_of(connection, row.seq))
             whole = bundle_of(connection, state, digest, state.released)
             gathered = EvidenceMemory().gathered(
-                connection, state, state.evidence.view(state), document, digest, publisher.did
+                connection, state, state.evidence.view(state), document, digest, publisher.did, lasting=True
             )
             assert bundle_bytes(gathered.bundle) == whole
         assert registered(connection, "0" * 64) is None
