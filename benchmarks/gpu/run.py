@@ -3,6 +3,7 @@
 Here: the step itself (transformers, peft, sdpa, bf16, checkpointing), its speed and memory, a matrix product as the physical limit, and
 how far `training_worker.cost` was off. Not here: data, quality (the weights are random), multi-card runs. Needs torch, transformers and peft,
 nothing of datasigil installed and no network. QLoRA uses bitsandbytes where it can be imported, and says so; else `nf4` beside this file.
+Past 400 lines, because it is carried to a machine that has nothing of this project.
 
 Usage: python3 benchmarks/gpu/run.py [--seconds 40] [--total 345] [--json FILE] [--sizes 3B,7B,13B] [--methods lora,qlora]
 On a machine without a card: --sizes tiny --device cpu proves the program, not the figures.

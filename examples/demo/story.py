@@ -5,7 +5,7 @@ command is printed as a user would type it and then run; every outcome is checke
 not refuse ends the demo with exit code 1. Everything made lies in `.demo/`.
 
 Here: the acts. Not here: how commands are run (`stage.py`), the registry process (`registry.py`), blocking the network
-(`network.py`), a user's own folder (`material.py`).
+(`network.py`), a user's own folder (`material.py`). Past 400 lines, because the story is read from its first act to its last in one place.
 
 Usage: make demo [DATA=PATH LICENSE=SPDX]     or     python examples/demo/story.py --help
 """
